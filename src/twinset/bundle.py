@@ -1,0 +1,146 @@
+"""A model's folder ↔ `Bundle`: the model, how photos are prepared for it, and its fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from twinset.errors import BundleError, PathError
+from twinset.preprocess import Preprocess
+
+FORMAT: Final = 1
+DEFAULT: Final = "colour"
+"""The shipped bundle that is used where none is named."""
+_MODEL: Final = "model.onnx"
+_FACTS: Final = "bundle.json"
+_MAX_MODEL_BYTES: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What `bundle.json` says. `recall` maps a protocol's name to a measured recall@1 (0-1)."""
+
+    name: str
+    dim: int
+    preprocess: Preprocess
+    sha256: str
+    precision: str = "f32"
+    box_margin: float = 0.0
+    backbone: str = ""
+    head: str = ""
+    trained_on: str = ""
+    licence: str = ""
+    recall: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened bundle: its facts, its model's bytes, and where it lies."""
+
+    facts: Facts
+    model: bytes
+    folder: Path
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, as hex, over the facts that change an embedding."""
+        facts = self.facts
+        decisive = {
+            "sha256": facts.sha256,
+            "dim": facts.dim,
+            "precision": facts.precision,
+            "box_margin": facts.box_margin,
+            "preprocess": asdict(facts.preprocess),
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def open_bundle(name: str | Path | None = None) -> Bundle:
+    """Opens a bundle by its folder or a shipped name, by default `DEFAULT`; the SHA-256 is checked in full.
+
+    Raises:
+        PathError: there is no such folder and no such shipped bundle.
+        BundleError: the bundle is damaged, foreign or newer than this program.
+
+    """
+    folder = Path(name or DEFAULT)
+    if not (folder / _FACTS).is_file():
+        folder = _shipped(str(name or DEFAULT))
+    facts = _parse(folder / _FACTS)
+    model = _model_bytes(folder / _MODEL)
+    found = hashlib.sha256(model).hexdigest()
+    if found != facts.sha256:
+        raise BundleError(
+            f"{folder / _MODEL} is not the file that {_FACTS} names: SHA-256 {found[:12]}…, "
+            f"expected {facts.sha256[:12]}…",
+            "copy the bundle again",
+        )
+    return Bundle(facts, model, folder)
+
+
+def save(folder: Path, facts: Facts, model: bytes) -> None:
+    """Writes a bundle; `bundle.json` comes last, so that its presence means completeness."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MODEL).write_bytes(model)
+    text = json.dumps({"format": FORMAT} | asdict(facts), indent=2) + "\n"
+    temporary = folder / f"{_FACTS}.tmp"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(folder / _FACTS)
+
+
+def shipped_names() -> list[str]:
+    """The names of the bundles that come with the package."""
+    models = resources.files("twinset") / "models"
+    return sorted(entry.name for entry in models.iterdir() if (entry / _FACTS).is_file())
+
+
+def _shipped(name: str) -> Path:
+    names = shipped_names()
+    if name in names:
+        return Path(str(resources.files("twinset") / "models" / name))
+    raise PathError(
+        f"there is no bundle {name}", f"name a folder with a {_FACTS}, or one that ships: {', '.join(names)}"
+    )
+
+
+def _model_bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_MODEL_BYTES:
+            raise BundleError(f"{path} is larger than 2 GiB", "export a smaller model")
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}", "copy the bundle again") from error
+
+
+def _parse(path: Path) -> Facts:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise BundleError(f"{path} is no JSON object", "copy the bundle again")
+        return _facts(raw, path)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BundleError(f"{path} is damaged: {error}", "copy the bundle again") from error
+
+
+def _facts(raw: dict[str, Any], path: Path) -> Facts:
+    version = raw.pop("format", None)
+    if not isinstance(version, int) or version > FORMAT:
+        raise BundleError(
+            f"{path} has format {version}, this program reads up to {FORMAT}", "install a newer twinset"
+        )
+    unknown = set(raw) - {f.name for f in fields(Facts)}
+    if unknown:
+        raise BundleError(f"{path} has unknown facts {sorted(unknown)}", "install a newer twinset")
+    prepare = dict(raw.pop("preprocess"))
+    prepare["fill"] = tuple(prepare.get("fill", (255, 255, 255)))
+    facts = Facts(preprocess=Preprocess(**prepare), **raw)
+    if facts.precision != "f32":
+        raise BundleError(f"{path} has precision {facts.precision!r}", "this program computes f32")
+    if not (isinstance(facts.dim, int) and 1 <= facts.dim <= 65_536):
+        raise BundleError(f"{path} has dimension {facts.dim!r}", "use 1 to 65,536")
+    if not 0 <= facts.box_margin <= 1:
+        raise BundleError(f"{path} has box margin {facts.box_margin!r}", "use 0 to 1")
+    return facts

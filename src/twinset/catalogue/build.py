@@ -1,0 +1,183 @@
+"""Entry to everything that writes a catalogue: index, remove, repair; one writer at a time."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from twinset import bundle as bundles
+from twinset import manifest as manifests
+from twinset import photos as photo_files
+from twinset.catalogue import folder as folders
+from twinset.catalogue import ingest
+from twinset.catalogue.folder import CatalogueFolder
+from twinset.catalogue.ingest import Target
+from twinset.embedder import Embedder
+from twinset.errors import FingerprintError, InputError, ManifestError, SourceError, UnknownItemError
+from twinset.manifest import Manifest, write_faults
+from twinset.manifest.read import MAIN
+from twinset.progress import SILENT, Progress
+from twinset.records import IndexReport, Photo
+from twinset.store import vectors
+from twinset.store.copies import Copies
+from twinset.store.lock import writing
+from twinset.store.rows import Rows, Source, Version
+from twinset.store.schema import Row
+
+SKIPPED: Final = "skipped.csv"
+"""Where the catalogue's folder lists the rows that the last run skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """How photos come into a catalogue.
+
+    `source` names the place they come from (None: the first one, `main`), `mirror` removes what that place no
+    longer has, `any_domain` takes customer photos too, `photos_root` is where relative paths start.
+    """
+
+    source: str | None = None
+    mirror: bool = False
+    any_domain: bool = False
+    ignore_boxes: bool = False
+    photos_root: Path | None = None
+
+
+_DEFAULTS: Final = IndexOptions()
+
+
+def index(
+    path: str | Path,
+    photos: str | Path,
+    *,
+    bundle: str | Path | None = None,
+    options: IndexOptions = _DEFAULTS,
+    progress: Progress = SILENT,
+) -> IndexReport:
+    """Makes a catalogue of a manifest or a folder, or brings it up to date.
+
+    New photos are added; those whose bytes, box or domain changed are embedded again; changed attributes are
+    stored; what is unchanged is not embedded. Faulty rows are left out and listed in `skipped.csv`.
+
+    Raises:
+        PathError: there is no such manifest, folder or bundle, or `path` holds something else.
+        ManifestError: not one photo can be used; then nothing is changed.
+        SourceError: the source of that name has another root.
+        FingerprintError: the catalogue was made with another bundle.
+        BusyError, DiskFullError, ReadOnlyError, ResourceError: as the machine has it.
+
+    """
+    path = Path(path)
+    manifest = manifests.read(photos, source=options.source or MAIN, photos_root=options.photos_root)
+    chosen = to_index(manifest, options)
+    if folders.exists(path):
+        folder = folders.open_folder(path)
+    else:
+        folder = folders.create(path, bundles.open_bundle(bundle))
+    with _writer(folder) as (rows, copies, version):
+        _check_bundle(bundle, version)
+        name = check_source(rows.sources(), options.source, manifest.root)
+        source = Source(name, str(manifest.root), options.ignore_boxes)
+        target = Target(rows, copies, version, Embedder(folder.bundle(version)), source)
+        report = ingest.run(target, manifest, chosen, progress, mirror=options.mirror)
+        (path / SKIPPED).unlink(missing_ok=True)
+        if report.faults:
+            write_faults(path / SKIPPED, report.faults)
+        vectors.catch_up(folder.derived(version), rows, version, folder.id)
+    return report
+
+
+def remove(folder: CatalogueFolder, item_ids: Sequence[str], paths: Sequence[str]) -> int:
+    """Removes items and photos, all of them or none; returns the count of photos.
+
+    Raises:
+        UnknownItemError: one of them is not there.
+
+    """
+    with _writer(folder) as (rows, copies, version):
+        doomed = _named(rows, item_ids, paths)
+        ingest.drop(rows, copies, doomed)
+        vectors.catch_up(folder.derived(version), rows, version, folder.id)
+    return len(doomed)
+
+
+def repair(folder: CatalogueFolder) -> None:
+    """Makes the live version's derived files anew from the rows."""
+    with _writer(folder) as (rows, _, version):
+        vectors.catch_up(folder.derived(version), rows, version, folder.id, rebuild=True)
+
+
+@contextmanager
+def _writer(folder: CatalogueFolder) -> Iterator[tuple[Rows, Copies, Version]]:
+    with writing(folder.path):
+        rows = Rows(folder.path, write=True)
+        try:
+            yield rows, Copies(folder.path, write=True), rows.live()
+        finally:
+            rows.close()
+
+
+def _check_bundle(name: str | Path | None, version: Version) -> None:
+    if name is None:
+        return
+    bundle = bundles.open_bundle(name)
+    if bundle.fingerprint != version.fingerprint:
+        raise FingerprintError(
+            f"bundle {bundle.facts.name} has fingerprint {bundle.fingerprint[:12]}…, the catalogue was made with "
+            f"{version.bundle}, {version.fingerprint[:12]}…",
+            "leave --bundle out, or make another catalogue with it",
+        )
+
+
+def _named(rows: Rows, item_ids: Sequence[str], paths: Sequence[str]) -> list[Row]:
+    of_items, of_paths = rows.of_items(item_ids), rows.of_paths(paths)
+    missing = sorted(set(item_ids) - {row.photo.item_id for row in of_items})
+    missing += sorted(set(paths) - {row.photo.path for row in of_paths})
+    if missing:
+        raise UnknownItemError(
+            f"the catalogue holds no {', '.join(missing[:3])} ({len(missing)} unknown); nothing is removed",
+            "see the ids with `twinset search`, paths are as in the manifest",
+        )
+    return list({row.id: row for row in (*of_items, *of_paths)}.values())
+
+
+def to_index(manifest: Manifest, options: IndexOptions) -> list[Photo]:
+    """The photos of a manifest that belong into a catalogue.
+
+    Raises:
+        ManifestError: there are none, or not one of them can be decoded.
+
+    """
+    manifest.require_photos()
+    photos = [photo for photo in manifest.photos if options.any_domain or photo.domain == "shop"]
+    if not photos:
+        raise ManifestError(
+            f"none of {len(manifest.photos):,} photos is a shop photo", "index customer photos too: --domain any"
+        )
+    first = ""
+    for photo in photos:
+        try:
+            photo_files.read(manifest.root / photo.path)
+            return [replace(photo, box=None) for photo in photos] if options.ignore_boxes else photos
+        except InputError as error:
+            first = first or f"{photo.path}: {error}"
+    raise ManifestError(f"none of {len(photos):,} photos can be read; {first}", "mend the photos")
+
+
+def check_source(known: Sequence[Source], name: str | None, root: Path) -> str:
+    """The name of the source that `root` is; without a `name` it must be the first one, or the one known.
+
+    Raises:
+        SourceError: the source of that name has another root.
+
+    """
+    if name is not None:
+        return name
+    for source in known:
+        if source.name == MAIN and source.root != str(root):
+            raise SourceError(
+                f"the catalogue's source {MAIN} is {source.root}, not {root}",
+                f"name it: --source NAME for another source, --source {MAIN} where the photos moved",
+            )
+    return MAIN

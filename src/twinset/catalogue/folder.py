@@ -1,0 +1,115 @@
+"""The folder that is a catalogue: what lies where, making it, opening it."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from twinset import bundle as bundles
+from twinset.bundle import Bundle
+from twinset.errors import CatalogueError, FingerprintError, PathError
+from twinset.store import copies, rows
+from twinset.store.copies import Copies
+from twinset.store.lock import disk_errors, writing
+from twinset.store.rows import Rows, Version
+
+FORMAT: Final = 1
+_ABOUT: Final = "catalogue.json"
+_PARTS: Final = ("bundles", "derived", "writer.lock", rows.NAME, copies.NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueFolder:
+    """A catalogue's folder, its id and its name."""
+
+    path: Path
+    id: str
+    name: str
+
+    def derived(self, version: Version) -> Path:
+        """Where what is derived for a version lies."""
+        return self.path / "derived" / str(version.number)
+
+    def bundle(self, version: Version) -> Bundle:
+        """The bundle of a version, checked.
+
+        Raises:
+            BundleError: it is damaged.
+            FingerprintError: it is another one than made the version's vectors.
+
+        """
+        bundle = bundles.open_bundle(self.path / "bundles" / version.fingerprint)
+        if bundle.fingerprint != version.fingerprint:
+            raise FingerprintError(
+                f"{bundle.folder} has fingerprint {bundle.fingerprint[:12]}…, the catalogue's vectors were made by "
+                f"{version.fingerprint[:12]}…",
+                "restore the catalogue's bundle from a copy",
+            )
+        return bundle
+
+
+def exists(path: Path) -> bool:
+    """Whether a complete catalogue stands at `path`."""
+    return (path / _ABOUT).is_file()
+
+
+def open_folder(path: Path) -> CatalogueFolder:
+    """Opens a catalogue's folder.
+
+    Raises:
+        PathError: there is no catalogue.
+        CatalogueError: it is damaged or newer than this program.
+
+    """
+    about = path / _ABOUT
+    if not about.is_file():
+        raise PathError(f"there is no catalogue {path}", f"make one: twinset index PHOTOS --catalogue {path}")
+    try:
+        facts = json.loads(about.read_text(encoding="utf-8"))
+        version, number, name = facts["format"], facts["id"], facts["name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CatalogueError(f"{about} is damaged", "restore it from a copy") from error
+    if not isinstance(version, int) or version > FORMAT:
+        raise CatalogueError(
+            f"{path} has format {version}, this program reads up to {FORMAT}", "install a newer twinset"
+        )
+    return CatalogueFolder(path, str(number), str(name))
+
+
+def create(path: Path, bundle: Bundle) -> CatalogueFolder:
+    """Makes an empty catalogue; `catalogue.json` comes last. What a killed process left is taken up.
+
+    Raises:
+        PathError: the folder holds something else.
+
+    """
+    if path.exists() and not path.is_dir():
+        raise PathError(f"{path} is a file", "name a folder for the catalogue")
+    strangers = sorted(p.name for p in path.iterdir() if not p.name.startswith(_PARTS)) if path.is_dir() else []
+    if strangers:
+        raise PathError(f"{path} holds other things ({strangers[0]})", "name a new folder for the catalogue")
+    with disk_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        if not exists(path):
+            _make(path, bundle)
+    return open_folder(path)
+
+
+def _make(path: Path, bundle: Bundle) -> None:
+    if not (path / rows.NAME).exists():
+        Rows.create(path)
+    if not (path / copies.NAME).exists():
+        Copies.create(path)
+    bundles.save(path / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
+    table = Rows(path, write=True)
+    try:
+        with table.transaction():
+            table.reset_versions(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
+    finally:
+        table.close()
+    temporary = path / f"{_ABOUT}.tmp"
+    facts = {"format": FORMAT, "id": uuid.uuid4().hex, "name": path.name.removesuffix(".catalogue")}
+    temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path / _ABOUT)

@@ -1,0 +1,177 @@
+"""A manifest's photos → rows, copies and vectors; an interrupted run goes on where it stopped."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from twinset import photos as photo_files
+from twinset.embedder import Embedder, in_fractions, in_order
+from twinset.errors import InputError
+from twinset.manifest import Manifest
+from twinset.progress import Progress
+from twinset.records import Fault, IndexReport, Photo, Vectors, photo_id
+from twinset.store.copies import LONG_SIDE, Copies
+from twinset.store.rows import Rows, Source, Version
+from twinset.store.schema import Row
+
+_BATCH: Final = 256
+_BATCH_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A photo that was embedded: its file's content hash, size and modification time, and its copy."""
+
+    file: tuple[str, int, int]
+    vector: Vectors
+    copy: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A photo to index, and its row where it has one already."""
+
+    photo: Photo
+    old: Row | None
+
+
+Result = Fresh | Fault | None
+"""None for a photo whose embedding stands."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done so far."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    embedded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where photos go: the stores, the version and its embedder, and the source they come from."""
+
+    rows: Rows
+    copies: Copies
+    version: Version
+    embedder: Embedder
+    source: Source
+
+
+def run(
+    target: Target, manifest: Manifest, photos: Sequence[Photo], progress: Progress, *, mirror: bool
+) -> IndexReport:
+    """Indexes `photos`; what is committed stays, whenever the run ends."""
+    started = time.monotonic()
+    tally, faults = Tally(), list(manifest.faults)
+    rows, source = target.rows, target.source
+    with rows.transaction():
+        rows.put_source(source)
+    progress.start("indexing", len(photos))
+    try:
+        for batch in _batches(target, manifest.root, photos):
+            _commit(target, batch, tally)
+            faults += [result for _, result in batch if isinstance(result, Fault)]
+            progress.advance(len(batch))
+    finally:
+        progress.finish()
+    gone = _gone(rows, source.name, photos, faults)
+    removed = drop(rows, target.copies, gone) if mirror else 0
+    with rows.transaction():
+        rows.built()
+    return IndexReport(
+        photos=rows.state().photos,
+        items=rows.items(),
+        added=tally.added,
+        updated=tally.updated,
+        unchanged=tally.unchanged,
+        removed=removed,
+        skipped=len(faults),
+        embedded=tally.embedded,
+        seconds=round(time.monotonic() - started, 3),
+        rows=len(photos) + len(manifest.faults),
+        gone=len(gone) - removed,
+        faults=tuple(faults),
+    )
+
+
+def _gone(rows: Rows, source: str, photos: Sequence[Photo], faults: Sequence[Fault]) -> list[Row]:
+    """Rows that the source has no more; a photo that has become faulty is still there."""
+    present = {photo.photo_id for photo in photos}
+    present.update(photo_id(source, fault.path) for fault in faults)
+    return list(rows.by_id([n for name, n in rows.of_source(source).items() if name not in present]).values())
+
+
+def drop(rows: Rows, copies: Copies, doomed: Sequence[Row]) -> int:
+    """Removes rows, then their copies; returns how many."""
+    if doomed:
+        with rows.transaction():
+            rows.remove(doomed)
+        copies.remove(row.photo.photo_id for row in doomed)
+    return len(doomed)
+
+
+def _batches(target: Target, root: Path, photos: Sequence[Photo]) -> Iterator[list[tuple[Task, Result]]]:
+    def tasks() -> Iterator[Task]:
+        for start in range(0, len(photos), _BATCH):
+            part = photos[start : start + _BATCH]
+            known = target.rows.find([photo.photo_id for photo in part])
+            yield from (Task(photo, known.get(photo.photo_id)) for photo in part)
+
+    batch: list[tuple[Task, Result]] = []
+    since = time.monotonic()
+    for done in in_order(_work(target.embedder, root), tasks()):
+        batch.append(done)
+        if len(batch) == _BATCH or time.monotonic() - since > _BATCH_SECONDS:
+            yield batch
+            batch, since = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def _work(embedder: Embedder, root: Path) -> Callable[[Task], tuple[Task, Result]]:
+    def work(task: Task) -> tuple[Task, Result]:
+        photo, old = task.photo, task.old
+        try:
+            path = root / photo.path
+            data = photo_files.read_bytes(path)
+            content = photo_files.content_hash(data)
+            made_from = (content, photo.box, photo.domain)
+            if old is not None and (old.content, old.photo.box, old.photo.domain) == made_from:
+                return task, None
+            decoded = photo_files.decode(data)
+            vector = embedder.embed(decoded, in_fractions(photo.box, decoded))
+            copy = photo_files.encode_jpeg(photo_files.shrink(decoded.pixels, LONG_SIDE))
+            return task, Fresh((content, len(data), path.stat().st_mtime_ns), vector, copy)
+        except (InputError, OSError) as error:
+            code = error.code if isinstance(error, InputError) else "missing_file"
+            return task, Fault(photo.line, photo.path, code, str(error))
+
+    return work
+
+
+def _commit(target: Target, batch: Sequence[tuple[Task, Result]], tally: Tally) -> None:
+    """Copies first: a row that stands has its copy."""
+    rows, source = target.rows, target.source.name
+    fresh = [(task.photo.photo_id, r.file[0], r.copy) for task, r in batch if isinstance(r, Fresh)]
+    if fresh:
+        target.copies.put(fresh)
+    with rows.transaction():
+        for task, result in batch:
+            if isinstance(result, Fresh):
+                row = rows.put(task.photo, source, result.file, task.old)
+                rows.put_vector(target.version, row, result.vector, "source")
+                tally.embedded += 1
+                tally.added += task.old is None
+                tally.updated += task.old is not None
+            elif result is None and task.old is not None:
+                old = task.old
+                changed = replace(task.photo, line=0) != old.photo
+                if changed:
+                    rows.put(task.photo, source, (old.content, old.size, old.mtime_ns), old)
+                tally.updated += changed
+                tally.unchanged += not changed

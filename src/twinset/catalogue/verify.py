@@ -1,0 +1,45 @@
+"""Everything in a catalogue's folder, checked against everything else."""
+
+from collections.abc import Callable
+
+from twinset.catalogue.folder import CatalogueFolder
+from twinset.errors import TwinsetError
+from twinset.records import Problem
+from twinset.store import copies, rows, vectors
+from twinset.store.copies import Copies
+from twinset.store.rows import Rows, Version
+
+
+def problems(folder: CatalogueFolder, table: Rows, pictures: Copies) -> list[Problem]:
+    """What is wrong: in the rows, the copies, the live version's bundle and its derived files."""
+    found = _guarded(rows.NAME, table.problems)
+    found += _guarded(copies.NAME, lambda: pictures.problems() or _without_copy(table, pictures))
+    try:
+        version = table.live()
+    except TwinsetError as error:
+        return found or [Problem(rows.NAME, str(error))]
+    found += _guarded(f"bundles/{version.fingerprint}", lambda: _bundle(folder, version))
+    derived = folder.derived(version)
+    name = str(derived.relative_to(folder.path))
+    return found + _guarded(name, lambda: vectors.problems(derived, table, version, folder.id))
+
+
+def _guarded(file: str, look: Callable[[], list[str]]) -> list[Problem]:
+    try:
+        return [Problem(file, what) for what in look()]
+    except TwinsetError as error:
+        return [Problem(file, str(error))]
+
+
+def _bundle(folder: CatalogueFolder, version: Version) -> list[str]:
+    folder.bundle(version)
+    return []
+
+
+def _without_copy(table: Rows, pictures: Copies) -> list[str]:
+    contents = pictures.contents()
+    return [
+        f"the copy of photo {name} is missing or of other bytes"
+        for name, content in table.contents().items()
+        if contents.get(name) != content
+    ]

@@ -1,0 +1,50 @@
+"""The live version as a reader holds it: its embedder, and its vectors at the latest sequence number."""
+
+import threading
+
+from twinset.catalogue.folder import CatalogueFolder
+from twinset.embedder import Embedder
+from twinset.records import CatalogueState
+from twinset.store import vectors
+from twinset.store.rows import Rows, State, Version
+from twinset.store.vectors import View
+
+
+class Live:
+    """Keeps what is dear to open between searches; each answer is of one version and one sequence number."""
+
+    def __init__(self, folder: CatalogueFolder, rows: Rows) -> None:
+        self._folder = folder
+        self._rows = rows
+        self._lock = threading.Lock()
+        self._embedder: Embedder | None = None
+        self._view: View | None = None
+        self._state: CatalogueState | None = None
+
+    def embedder(self, version: Version) -> Embedder:
+        """The embedder of a version."""
+        with self._lock:
+            if self._embedder is None or self._embedder.fingerprint != version.fingerprint:
+                self._embedder = Embedder(self._folder.bundle(version))
+            return self._embedder
+
+    def view(self, version: Version, state: State) -> View:
+        """The vectors at a state, inside a snapshot of the rows."""
+        with self._lock:
+            view = self._view
+            if view is None or (view.version, view.sequence) != (version.number, state.sequence):
+                folder = self._folder.derived(version)
+                view = vectors.open_view(folder, self._rows, version, state.sequence, self._folder.id)
+                self._view = view
+            return view
+
+    def state(self, version: Version, state: State) -> CatalogueState:
+        """What an answer says of the catalogue, inside a snapshot of the rows."""
+        with self._lock:
+            known = self._state
+            if known is None or (known.version, known.sequence) != (version.number, state.sequence):
+                known = CatalogueState(
+                    version.fingerprint, version.number, state.sequence, state.photos, self._rows.items()
+                )
+                self._state = known
+            return known

@@ -1,0 +1,204 @@
+"""Every error that twinset raises on purpose, and the closed list of their codes.
+
+::
+
+    TwinsetError                     code                exit  HTTP
+    ├── UsageError                   usage                  2   400
+    │   ├── WhereError               bad_where              2   400
+    │   ├── UnknownFieldError        unknown_field          2   400
+    │   └── MissingExtraError        missing_extra          2   501
+    ├── InputError                   bad_input              3   422
+    │   ├── PathError                no_such_path           3   404
+    │   ├── PhotoError               (one of PHOTO_CODES)   3   413 · 415 · 422
+    │   ├── ManifestError            bad_manifest           3   422
+    │   ├── VectorsError             bad_vectors            3   422
+    │   ├── NoQueriesError           no_queries             3   422
+    │   ├── SourceError              wrong_source           3   409
+    │   ├── UnknownItemError         unknown_item           3   404
+    │   ├── CursorError              bad_cursor             3   400
+    │   └── CursorExpiredError       cursor_expired         3   410
+    ├── IntegrityError               corrupt                4   500
+    │   ├── BundleError              bad_bundle             4   500
+    │   ├── FingerprintError         fingerprint_mismatch   4   409
+    │   └── CatalogueError           catalogue_corrupt      4   500
+    ├── ResourceError                resources              5   503
+    │   ├── DiskFullError            disk_full              5   507
+    │   ├── BusyError                catalogue_busy         5   503
+    │   └── ReadOnlyError            read_only              5   503
+    └── GateError                    gate_failed            1   422
+"""
+
+from typing import ClassVar, Final
+
+PHOTO_CODES: Final = {
+    "photo_too_large": 413,
+    "too_many_pixels": 413,
+    "not_a_photo": 415,
+    "heic_needs_extra": 415,
+    "unsupported_mode": 415,
+    "truncated_photo": 422,
+    "broken_photo": 422,
+    "bad_box": 422,
+}
+"""The codes of `PhotoError`, each with its HTTP status."""
+
+
+class TwinsetError(Exception):
+    """What went wrong, which value, and how to mend it."""
+
+    code: str = "error"
+    exit_code: ClassVar[int] = 1
+    http_status: int = 500
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.mend}" if self.mend else self.message
+
+    def to_json(self) -> dict[str, dict[str, str]]:
+        """`{"error": {"code", "message", "mend"}}`, the same on the command line and over HTTP."""
+        return {"error": {"code": self.code, "message": self.message, "mend": self.mend}}
+
+
+class UsageError(TwinsetError):
+    """The call itself is wrong: an option, a value out of its range."""
+
+    code, exit_code, http_status = "usage", 2, 400
+
+
+class WhereError(UsageError):
+    """A filter that cannot be parsed."""
+
+    code = "bad_where"
+
+
+class UnknownFieldError(UsageError):
+    """A filter names a field that no photo has."""
+
+    code = "unknown_field"
+
+
+class MissingExtraError(UsageError):
+    """An optional library is not installed; the mend is the exact command."""
+
+    code, http_status = "missing_extra", 501
+
+
+class InputError(TwinsetError):
+    """The data handed in is bad."""
+
+    code, exit_code, http_status = "bad_input", 3, 422
+
+
+class PathError(InputError):
+    """A file or folder that is not there, or is not what it should be."""
+
+    code, http_status = "no_such_path", 404
+
+
+class PhotoError(InputError):
+    """A photo that is refused; `code` is one of `PHOTO_CODES`."""
+
+    def __init__(self, code: str, message: str, mend: str = "") -> None:
+        super().__init__(message, mend)
+        self.code = code
+        self.http_status = PHOTO_CODES[code]
+
+
+class ManifestError(InputError):
+    """A manifest that cannot be used at all, or none of whose rows can."""
+
+    code = "bad_manifest"
+
+
+class VectorsError(InputError):
+    """A file of vectors that does not fit the manifest."""
+
+    code = "bad_vectors"
+
+
+class NoQueriesError(InputError):
+    """A protocol that finds no query or no gallery in a manifest."""
+
+    code = "no_queries"
+
+
+class SourceError(InputError):
+    """A manifest or folder that is not the catalogue's source of that name."""
+
+    code, http_status = "wrong_source", 409
+
+
+class UnknownItemError(InputError):
+    """An item or photo that the catalogue does not hold."""
+
+    code, http_status = "unknown_item", 404
+
+
+class CursorError(InputError):
+    """A cursor that is not one of ours, or belongs to another query."""
+
+    code, http_status = "bad_cursor", 400
+
+
+class CursorExpiredError(InputError):
+    """The catalogue has changed since the cursor was given."""
+
+    code, http_status = "cursor_expired", 410
+
+
+class IntegrityError(TwinsetError):
+    """Stored data that does not agree with itself."""
+
+    code, exit_code, http_status = "corrupt", 4, 500
+
+
+class BundleError(IntegrityError):
+    """A bundle that is damaged, foreign or newer than this program."""
+
+    code = "bad_bundle"
+
+
+class FingerprintError(IntegrityError):
+    """Vectors of one bundle met another bundle."""
+
+    code, http_status = "fingerprint_mismatch", 409
+
+
+class CatalogueError(IntegrityError):
+    """A catalogue that is damaged or newer than this program."""
+
+    code = "catalogue_corrupt"
+
+
+class ResourceError(TwinsetError):
+    """The machine ran out of something, or somebody else holds it."""
+
+    code, exit_code, http_status = "resources", 5, 503
+
+
+class DiskFullError(ResourceError):
+    """No space is left on the disk."""
+
+    code, http_status = "disk_full", 507
+
+
+class BusyError(ResourceError):
+    """Another process writes to the catalogue."""
+
+    code = "catalogue_busy"
+
+
+class ReadOnlyError(ResourceError):
+    """The folder may not be written, and what is asked needs it."""
+
+    code = "read_only"
+
+
+class GateError(TwinsetError):
+    """A measured figure did not pass the gate that was asked for."""
+
+    code, exit_code, http_status = "gate_failed", 1, 422

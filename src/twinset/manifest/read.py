@@ -1,0 +1,147 @@
+"""A CSV manifest, or a plain folder, → `Manifest`."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from twinset.errors import ManifestError, PathError
+from twinset.manifest.folder import folder_photos
+from twinset.manifest.table import Confined, Manifest
+from twinset.records import Box, Fault, Photo, photo_id
+
+MAIN: Final = "main"
+"""The name of a catalogue's first source."""
+_FIELDS: Final = ("path", "item_id", "category", "domain", "box", "view")
+_DOMAINS: Final = ("customer", "shop")
+_SPLITS: Final = ("", "train", "val", "test")
+
+
+def read(path: str | Path, *, source: str = MAIN, photos_root: Path | None = None, files: bool = True) -> Manifest:
+    """Reads a manifest; every row that cannot be used becomes a `Fault`.
+
+    `photos_root` is where relative paths start, by default the manifest's folder. With `files=False` nothing
+    is looked up on the disk: enough where vectors stand for the photos.
+
+    Raises:
+        PathError: there is no such manifest or folder.
+        ManifestError: it is no CSV in UTF-8, or lacks the columns `path` and `item_id`.
+
+    """
+    path = Path(path)
+    if path.is_dir():
+        root = (photos_root or path).resolve()
+        photos, faults = folder_photos(path, root, source)
+        return Manifest(root, tuple(photos), tuple(faults), ())
+    if not path.is_file():
+        raise PathError(f"there is no manifest or folder {path}", "name a CSV file or a folder of photos")
+    root = (photos_root or path.parent).resolve()
+    if not root.is_dir():
+        raise PathError(f"there is no folder {root}", "name the folder in which the paths start")
+    header, rows = _table(path)
+    return _checked(header, rows, Confined(root), source, files=files)
+
+
+def write_faults(path: Path, faults: Iterable[Fault]) -> None:
+    """Writes faulty rows as a CSV of `line, path, code, message`; spreadsheets are not given formulas."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["line", "path", "code", "message"])
+        for fault in faults:
+            writer.writerow([fault.line, _inert(fault.path), fault.code, _inert(fault.message)])
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(header, path)
+            return header, [(reader.line_num, row) for row in reader if row]
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path} is not UTF-8 (byte {error.start:,})", "save it as CSV in UTF-8") from error
+    except csv.Error as error:
+        raise ManifestError(
+            f"{path}, line {reader.line_num}: {error}", "save it as CSV, separated by commas"
+        ) from error
+    except OSError as error:
+        raise PathError(f"{path} cannot be read: {error.strerror}", "mend its permissions") from error
+
+
+def _check_header(header: Sequence[str], path: Path) -> None:
+    for column in ("path", "item_id"):
+        if column not in header:
+            raise ManifestError(
+                f"{path} has no column {column} (it has {', '.join(header[:8]) or 'none'})",
+                "a manifest is a CSV, separated by commas, with the columns path and item_id",
+            )
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise ManifestError(f"{path} has the column {twice[0]!r} twice", "name each column once")
+
+
+def _checked(
+    header: list[str],
+    rows: list[tuple[int, list[str]]],
+    confined: Confined,
+    source: str,
+    *,
+    files: bool,
+) -> Manifest:
+    photos: list[Photo] = []
+    faults: list[Fault] = []
+    lines: dict[str, int] = {}
+    for line, row in rows:
+        cells = dict(zip(header, row, strict=False))
+        path = cells.get("path", "")
+        wrong = next(_wrongs(header, row, cells), None) or confined.fault(path, on_disk=files)
+        path = str(Path(path)) if wrong is None else path
+        if wrong is None and path in lines:
+            wrong = "duplicate_path", f"the path stands in line {lines[path]} already"
+        if wrong is None:
+            lines[path] = line
+            photos.append(_photo(cells, path, source, line))
+        else:
+            faults.append(Fault(line, path, *wrong))
+    return Manifest(confined.root, tuple(photos), tuple(faults), tuple(header))
+
+
+def _wrongs(header: list[str], row: list[str], cells: dict[str, str]) -> Iterator[tuple[str, str]]:
+    if len(row) != len(header):
+        yield "bad_row", f"the row has {len(row)} cells, the header {len(header)}"
+    if cells.get("domain", "") not in ("", *_DOMAINS):
+        yield "bad_domain", f"domain {cells['domain']!r} is neither customer nor shop"
+    if cells.get("split", "") not in _SPLITS:
+        yield "bad_split", f"split {cells['split']!r} is none of train, val, test"
+    try:
+        _box(cells.get("box", ""))
+    except ValueError:
+        yield "bad_box", f"box {cells['box']!r} is not x1,y1,x2,y2 with x1 < x2 and y1 < y2"
+
+
+def _box(text: str) -> Box | None:
+    if not text.strip():
+        return None
+    x1, y1, x2, y2 = (float(side) for side in text.split(","))
+    if not (0 <= x1 < x2 < 1e6 and 0 <= y1 < y2 < 1e6):
+        raise ValueError(text)
+    return x1, y1, x2, y2
+
+
+def _photo(cells: dict[str, str], path: str, source: str, line: int) -> Photo:
+    name = photo_id(source, path)
+    return Photo(
+        path=path,
+        item_id=cells["item_id"] or f"photo:{name}",
+        category=cells.get("category", ""),
+        domain=cells.get("domain", "") or "shop",
+        view=cells.get("view", ""),
+        box=_box(cells.get("box", "")),
+        attributes={name: text for name, text in cells.items() if text and name not in _FIELDS},
+        photo_id=name,
+        line=line,
+    )

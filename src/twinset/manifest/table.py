@@ -1,0 +1,94 @@
+"""A manifest in memory, and the check that a path stays inside its root."""
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from twinset.errors import ManifestError
+from twinset.records import Fault, Photo
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Photos below `root`, in order, and the rows that cannot be used.
+
+    `rows` counts both; `columns` are the header's names, empty for a plain folder.
+    """
+
+    root: Path
+    photos: tuple[Photo, ...]
+    faults: tuple[Fault, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """Good and faulty rows together."""
+        return len(self.photos) + len(self.faults)
+
+    def fields(self) -> set[str]:
+        """Every column for which some photo has a value."""
+        fields = {"path", "item_id", "domain"}
+        for photo in self.photos:
+            fields.update(photo.attributes)
+            fields.update(name for name in ("category", "view", "box") if photo.value(name))
+        return fields
+
+    def require_photos(self) -> None:
+        """Refuses a manifest without one good row.
+
+        Raises:
+            ManifestError: naming the first fault.
+
+        """
+        if self.photos:
+            return
+        if self.faults:
+            first = self.faults[0]
+            at = f"line {first.line}, " if first.line else ""
+            raise ManifestError(
+                f"none of {self.rows:,} rows can be used; {at}{first.path!r}: {first.message}", "mend the rows"
+            )
+        raise ManifestError(f"{self.root} holds no photo", "name a folder or a manifest with photos")
+
+
+@dataclass(slots=True)
+class Confined:
+    """Refuses paths that lead out of `root`, by `..`, from the file system's root, or through a link."""
+
+    root: Path
+    _folders: dict[str, bool] = field(default_factory=dict)
+
+    def fault(self, path: str, *, on_disk: bool) -> tuple[str, str] | None:
+        """The code and message of what is wrong with a relative path, None where it can be used."""
+        if "\0" in path or not path.strip():
+            return "bad_path", "the path is empty or has a NUL"
+        if path.startswith(("https://", "http://")):
+            return "url_path", "a photo by URL: download it, and give the path of the file"
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in path:
+            return "path_outside", "the path must stay below the manifest's folder"
+        return self._on_disk(pure) if on_disk else None
+
+    def _on_disk(self, pure: PurePosixPath) -> tuple[str, str] | None:
+        full = self.root / pure
+        try:
+            mode = os.lstat(full).st_mode
+            inside = self._folder_inside(str(full.parent)) and (
+                not stat.S_ISLNK(mode) or self._inside(full.resolve(strict=True))
+            )
+            if not inside:
+                return "path_outside", "the path leads out of the manifest's folder through a link"
+            if not full.is_file():
+                return "missing_file", "there is no such file"
+        except (OSError, ValueError, RuntimeError):
+            return "missing_file", "there is no such file"
+        return None
+
+    def _folder_inside(self, folder: str) -> bool:
+        if folder not in self._folders:
+            self._folders[folder] = self._inside(Path(folder).resolve(strict=True))
+        return self._folders[folder]
+
+    def _inside(self, resolved: Path) -> bool:
+        return resolved.is_relative_to(self.root)

@@ -1,0 +1,80 @@
+"""Frozen settings → the uint8 square that a model sees: the same everywhere, with nothing random."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from PIL import Image
+
+from twinset.errors import BundleError
+from twinset.records import Box, Pixels
+
+_FILTERS: Final = {
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How a photo becomes the model's input: `size` pixels square.
+
+    `fit` is `crop` (the middle square) or `letterbox` (the whole photo on `fill`, an RGB colour).
+    """
+
+    size: int
+    filter: Literal["box", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    fit: Literal["crop", "letterbox"] = "letterbox"
+    fill: tuple[int, int, int] = (255, 255, 255)
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.size <= 2048:
+            raise BundleError(f"preprocess size {self.size} is out of range", "use 8 to 2048")
+        if self.filter not in _FILTERS:
+            raise BundleError(f"unknown resize filter {self.filter!r}", f"use one of {', '.join(_FILTERS)}")
+        if self.fit not in ("crop", "letterbox"):
+            raise BundleError(f"unknown fit {self.fit!r}", "use crop or letterbox")
+        if len(self.fill) != 3 or not all(isinstance(c, int) and 0 <= c <= 255 for c in self.fill):
+            raise BundleError(f"bad fill colour {self.fill!r}", "use three integers from 0 to 255")
+
+    def apply(self, pixels: Pixels, box: Box | None = None) -> Pixels:
+        """The photo, or its part in `box` (fractions 0-1), as uint8 `(size, size, 3)`."""
+        image = Image.fromarray(pixels)
+        left, top, right, bottom = _in_pixels(box, image.size)
+        width, height = right - left, bottom - top
+        resample = _FILTERS[self.filter]
+        if self.fit == "crop":
+            side = min(width, height)
+            left, top = left + (width - side) / 2, top + (height - side) / 2
+            square = (left, top, left + side, top + side)
+            return np.asarray(image.resize((self.size, self.size), resample, square))
+        scale = self.size / max(width, height)
+        fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+        part = image.resize(fitted, resample, (left, top, right, bottom))
+        ground = Image.new("RGB", (self.size, self.size), self.fill)
+        ground.paste(part, ((self.size - fitted[0]) // 2, (self.size - fitted[1]) // 2))
+        return np.asarray(ground)
+
+
+def grown(box: Box, margin: float) -> Box:
+    """A box in fractions grown by `margin` of its width and height on every side, inside the photo.
+
+    >>> grown((0.4, 0.4, 0.6, 0.6), 0.5)
+    (0.3, 0.3, 0.7, 0.7)
+    """
+    x1, y1, x2, y2 = box
+    across, down = (x2 - x1) * margin, (y2 - y1) * margin
+    sides = (max(0.0, x1 - across), max(0.0, y1 - down), min(1.0, x2 + across), min(1.0, y2 + down))
+    x1, y1, x2, y2 = (round(side, 9) for side in sides)
+    return x1, y1, x2, y2
+
+
+def _in_pixels(box: Box | None, size: tuple[int, int]) -> Box:
+    """At least one pixel wide and high, so that a box drawn by a slip of the finger still has a colour."""
+    width, height = size
+    if box is None:
+        return (0.0, 0.0, float(width), float(height))
+    left, top = min(box[0] * width, width - 1.0), min(box[1] * height, height - 1.0)
+    return left, top, max(box[2] * width, left + 1.0), max(box[3] * height, top + 1.0)

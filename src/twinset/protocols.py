@@ -1,0 +1,84 @@
+"""Named evaluation protocols as data: what is searched with, what is searched in, what counts as right."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from twinset import where
+from twinset.errors import NoQueriesError, UsageError
+from twinset.records import Photo
+
+Level = Literal["item", "photo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Filters (in the where language) of the queries and of the gallery, the column whose value makes two
+    photos relevant to each other, and whether items or photos are ranked.
+    """
+
+    name: str
+    queries: tuple[str, ...]
+    gallery: tuple[str, ...]
+    relevant: str = "item_id"
+    level: Level = "item"
+
+
+PROTOCOLS: Final[Mapping[str, Protocol]] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("consumer-to-shop", ("domain=customer",), ("domain=shop",)),
+        Protocol("views", ("view!=main|",), ("view=main",)),
+        Protocol("leave-one-out", (), ()),
+    )
+}
+SPLITS: Final = ("train", "val", "test", "all")
+
+
+def choose(photos: Sequence[Photo], name: str | None = None, split: str | None = None) -> tuple[Protocol, str]:
+    """The protocol by name, or the default of these photos, and the split, put into both filters.
+
+    By default: `views` where there are no customer photos but views, else `consumer-to-shop`; the split
+    `test` where there are test rows, else `val`, else all. Rows without a split are in every split.
+
+    Raises:
+        UsageError: an unknown protocol.
+
+    """
+    if name is None:
+        customers = any(photo.domain == "customer" for photo in photos)
+        views = any(photo.view not in ("", "main") for photo in photos)
+        name = "views" if views and not customers else "consumer-to-shop"
+    if name not in PROTOCOLS:
+        raise UsageError(f"there is no protocol {name!r}", f"use one of {', '.join(PROTOCOLS)}")
+    protocol = PROTOCOLS[name]
+    if split is None:
+        present = {photo.attributes.get("split", "") for photo in photos}
+        split = next((s for s in ("test", "val") if s in present), "all")
+    if split == "all":
+        return protocol, split
+    within = (f"split={split}|",)
+    queries, gallery = protocol.queries + within, protocol.gallery + within
+    return replace(protocol, queries=queries, gallery=gallery), split
+
+
+def select(photos: Sequence[Photo], protocol: Protocol, split: str) -> tuple[list[Photo], list[Photo]]:
+    """The queries and the gallery of a protocol.
+
+    Raises:
+        NoQueriesError: one of them is empty.
+
+    """
+    queries, gallery = (_matching(photos, texts) for texts in (protocol.queries, protocol.gallery))
+    for what, found, texts in (("query", queries, protocol.queries), ("gallery", gallery, protocol.gallery)):
+        if not found:
+            raise NoQueriesError(
+                f"protocol {protocol.name} on split {split} finds no {what} photo ({' '.join(texts) or 'any'})",
+                "choose another with --protocol, --split, --queries or --gallery",
+            )
+    return queries, gallery
+
+
+def _matching(photos: Sequence[Photo], texts: Sequence[str]) -> list[Photo]:
+    condition = where.parse(texts)
+    return [photo for photo in photos if condition.matches(photo.value)]

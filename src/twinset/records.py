@@ -1,0 +1,200 @@
+"""The frozen records that pass between the parts, and their JSON."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+"""A decoded photo: uint8 `(H, W, 3)` RGB, or a batch `(N, H, W, 3)`."""
+Vectors = npt.NDArray[np.float32]
+"""Embeddings: float32 `(N, D)`, or one `(D,)`, each of length 1."""
+
+Box = tuple[float, float, float, float]
+"""`x1, y1, x2, y2` of the upright photo: pixels in a manifest, fractions 0-1 in a query."""
+
+
+def photo_id(source: str, path: str) -> str:
+    """The first 32 hex digits of SHA-256(source name, NUL, relative path)."""
+    return hashlib.sha256(f"{source}\0{path}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One picture of an item, as a manifest names it.
+
+    `path` is relative to the manifest's folder; `domain` is `customer` or `shop`; `box` is in pixels of the
+    upright photo; `attributes` holds every other column that is not empty, as text;
+    `line` is the manifest's, 0 in a plain folder.
+    """
+
+    path: str
+    item_id: str
+    category: str = ""
+    domain: str = "shop"
+    view: str = ""
+    box: Box | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    photo_id: str = ""
+    line: int = 0
+
+    def value(self, name: str) -> str:
+        """The text of a manifest column, empty where the photo has none."""
+        match name:
+            case "path" | "item_id" | "category" | "domain" | "view" | "photo_id":
+                return str(getattr(self, name))
+            case "box":
+                return box_text(self.box)
+            case _:
+                return self.attributes.get(name, "")
+
+
+def box_text(box: Box | None) -> str:
+    """A box as a manifest writes it: `x1,y1,x2,y2`, empty for none."""
+    return "" if box is None else ",".join(f"{side:g}" for side in box)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A row that cannot be used; `line` counts from 1, and is 0 for a file of a plain folder."""
+
+    line: int
+    path: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoHit:
+    """One photo of a hit, with its own score in [-1, 1]."""
+
+    photo_id: str
+    photo: str
+    view: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result; `score` is the cosine similarity in [-1, 1] of its best photo, higher is better.
+
+    `photo` is the best photo's path in its source, `photos` all of the item's photos, best first.
+    `probability` (0-1) that it is the same item is None where nothing is calibrated.
+    """
+
+    rank: int
+    item_id: str
+    score: float
+    probability: float | None
+    category: str
+    style: str
+    title: str
+    url: str
+    photo_id: str
+    photo: str
+    photos: tuple[PhotoHit, ...]
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueState:
+    """Which state of a catalogue gave an answer."""
+
+    fingerprint: str
+    version: int
+    sequence: int
+    photos: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All of one search; iterates over its hits. `ms` holds milliseconds of decode, embed, search, total."""
+
+    hits: tuple[Hit, ...]
+    query_id: str
+    next: str | None
+    catalogue: CatalogueState
+    ms: Mapping[str, float]
+    nothing_close: bool | None = None
+    categories: tuple[Mapping[str, Any], ...] | None = None
+    boxes: tuple[Box, ...] | None = None
+    facets: Mapping[str, Any] | None = None
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as Python, the command line and HTTP give it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one run of `index` did, in photos; `seconds` of wall time.
+
+    `photos` and `items` are the whole catalogue's; `faults` are the `skipped` rows; `gone` counts photos that
+    the source has no more and that stay in the catalogue.
+    """
+
+    photos: int
+    items: int
+    added: int
+    updated: int
+    unchanged: int
+    removed: int
+    skipped: int
+    embedded: int
+    seconds: float
+    rows: int
+    gone: int
+    faults: tuple[Fault, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """`index --json`: the counts of photos, and the seconds."""
+        return {name: value for name, value in asdict(self).items() if name not in ("rows", "gone", "faults")}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that `verify` found: the file, and what is wrong with it."""
+
+    file: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Measured recall (0-1) and mean average precision of one protocol on one manifest.
+
+    `ci95` holds bootstrap intervals over items; `by_category` the same figures for every category level.
+    """
+
+    protocol: str
+    level: str
+    split: str
+    query_filter: str
+    gallery_filter: str
+    relevant: str
+    boxes_ignored: bool
+    queries: int
+    queries_without_positive: int
+    gallery: int
+    items: int
+    recall: Mapping[int, float]
+    map: float
+    ci95: Mapping[str, tuple[float, float]]
+    by_category: Mapping[str, Mapping[str, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """`evaluate --json`: the fields, recall spread out as `recall@1` … `recall@50`."""
+        fields = asdict(self)
+        recall = {f"recall@{k}": value for k, value in fields.pop("recall").items()}
+        tail = {name: fields.pop(name) for name in ("map", "ci95", "by_category")}
+        return fields | recall | tail

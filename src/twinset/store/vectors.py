@@ -1,0 +1,251 @@
+"""Vectors derived from the rows: a memory-mapped f32 matrix, searched exactly, that may be thrown away.
+
+`derived/<version>/` holds `vectors.f32` and `ids.i64`, which only ever grow, and `state.json`, replaced last,
+which says how much of them counts, the sequence number that they have reached, and a checksum a block.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from twinset.records import Vectors
+from twinset.store.rows import Ids, Rows, Version
+
+_FORMAT: Final = 1
+_BLOCK: Final = 65_536
+_STATE: Final = "state.json"
+_VECTORS: Final = "vectors.f32"
+_IDS: Final = "ids.i64"
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    """What `state.json` says: `dead` slots no longer count; a CRC-32 for each block of vectors and of ids."""
+
+    catalogue: str
+    version: int
+    dim: int
+    rows: int
+    sequence: int
+    dead: tuple[int, ...]
+    vectors: tuple[int, ...]
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The vectors of one version at one sequence number; safe to share between threads.
+
+    `parts` are matrices `(N, D)` with the photos' numbers `(N,)`, -1 where a slot no longer counts.
+    """
+
+    sequence: int
+    version: int
+    parts: tuple[tuple[Vectors, Ids], ...]
+
+    def __len__(self) -> int:
+        return sum(int((ids >= 0).sum()) for _, ids in self.parts)
+
+    def search(self, query: Vectors, k: int) -> tuple[Ids, Scores]:
+        """The `k` nearest photos exactly: numbers and cosine similarities, best first, ties by number.
+
+        Float32 products pick the candidates, with more room than they can err by; float64 settles the order.
+        """
+        margin = 2.0 * len(query) * 2.0**-24
+        slots: list[tuple[Vectors, Ids, npt.NDArray[np.float32]]] = []
+        threshold = -np.inf
+        kept = np.empty(0, np.float32)
+        for vectors, ids in self._blocks():
+            scores = vectors @ query
+            near = np.flatnonzero((scores >= threshold - margin) & (ids >= 0))
+            slots.append((vectors[near], ids[near], scores[near]))
+            kept = np.concatenate([kept, scores[near]])
+            if len(kept) > k:
+                kept = np.partition(kept, len(kept) - k)[-k:]
+                threshold = float(kept[0])
+        return _settled(slots, query, k, threshold - margin)
+
+    def _blocks(self) -> Iterator[tuple[Vectors, Ids]]:
+        for vectors, ids in self.parts:
+            for start in range(0, len(ids), _BLOCK):
+                yield vectors[start : start + _BLOCK], ids[start : start + _BLOCK]
+
+
+def _settled(
+    slots: list[tuple[Vectors, Ids, npt.NDArray[np.float32]]], query: Vectors, k: int, floor: float
+) -> tuple[Ids, Scores]:
+    ids: list[Ids] = [np.empty(0, np.int64)]
+    exact: list[Scores] = [np.empty(0)]
+    for vectors, numbers, scores in slots:
+        near = scores >= floor
+        for start in range(0, int(near.sum()), 4096):
+            part = np.flatnonzero(near)[start : start + 4096]
+            ids.append(numbers[part])
+            exact.append(exact_scores(vectors[part], query))
+    all_ids, all_scores = np.concatenate(ids), np.concatenate(exact)
+    order = np.lexsort((all_ids, -all_scores))[:k]
+    return all_ids[order], all_scores[order]
+
+
+def exact_scores(vectors: Vectors, query: Vectors) -> Scores:
+    """Cosine similarities `(N,)` in [-1, 1], summed in float64 row by row: the same wherever a row stands."""
+    scores: Scores = np.clip((vectors.astype(np.float64) * query.astype(np.float64)).sum(axis=1), -1.0, 1.0)
+    return scores
+
+
+def open_view(folder: Path, rows: Rows, version: Version, sequence: int, catalogue: str) -> View:
+    """The vectors at `sequence`, inside a snapshot of the rows: from disk, and what is newer from the rows."""
+    derived = _load(folder, version, catalogue)
+    if derived is None or derived[0].sequence > sequence:
+        return View(sequence, version.number, tuple(rows.vectors_since(version, 0)))
+    state, vectors, ids = derived
+    if state.sequence == sequence:
+        return View(sequence, version.number, ((vectors, ids),))
+    changed = rows.changed_since(version, state.sequence)
+    ids = np.where(np.isin(ids, changed), -1, ids)
+    return View(sequence, version.number, ((vectors, ids), *rows.vectors_since(version, state.sequence)))
+
+
+def catch_up(folder: Path, rows: Rows, version: Version, catalogue: str, *, rebuild: bool = False) -> None:
+    """Brings `folder` to the rows' state, by a writer: what is newer is appended, much waste is rewritten."""
+    with rows.snapshot():
+        sequence = rows.state().sequence
+        new = _Derived(catalogue, version.number, version.dim, 0, sequence, (), (), ())
+        loaded = None if rebuild else _load(folder, version, catalogue)
+        if loaded is not None:
+            old, _, ids = loaded
+            if old.sequence == sequence:
+                return
+            stale = np.flatnonzero(np.isin(ids, rows.changed_since(version, old.sequence)))
+            dead = tuple(sorted({*old.dead, *stale.tolist()}))
+            if len(dead) <= max(1000, old.rows // 10):
+                kept = replace(new, rows=old.rows, dead=dead)
+                _write(folder, kept, rows.vectors_since(version, old.sequence))
+                return
+        _discard(folder)
+        _write(folder, new, rows.vectors_since(version, 0))
+
+
+def problems(folder: Path, rows: Rows, version: Version, catalogue: str) -> list[str]:
+    """What does not agree: checksums, and every vector with the row that it was made from."""
+    if not (folder / _STATE).exists():
+        return []
+    loaded = _load(folder, version, catalogue)
+    if loaded is None:
+        return ["the derived files do not agree with their checksums; they are made anew by the next `index`"]
+    state, vectors, ids = loaded
+    found: list[str] = []
+    alive = {int(number): slot for slot, number in enumerate(ids) if number >= 0}
+    seen = 0
+    with rows.snapshot():
+        for part, numbers in rows.vectors_since(version, 0):
+            for vector, number in zip(part, numbers.tolist(), strict=True):
+                slot = alive.get(number)
+                seen += slot is not None
+                if slot is not None and not np.array_equal(vectors[slot], vector):
+                    found.append(f"the derived vector of photo {number} differs from its row")
+        behind = rows.state().sequence > state.sequence
+    if seen != len(alive) and not behind:
+        found.append(f"{len(alive) - seen} derived vectors have no row")
+    return found
+
+
+def _load(folder: Path, version: Version, catalogue: str) -> tuple[_Derived, Vectors, Ids] | None:
+    """The derived files where they are whole and of this catalogue, None otherwise: the rows are the truth.
+
+    A writer removes `state.json` before it replaces the others, so a state that stands unchanged after they
+    were opened belongs to them.
+    """
+    before = _read_state(folder)
+    if before is None:
+        return None
+    state = _parse_state(before)
+    if state is None or (state.catalogue, state.version, state.dim) != (catalogue, version.number, version.dim):
+        return None
+    try:
+        vectors = _mapped(folder / _VECTORS, np.dtype("<f4"), (state.rows, state.dim))
+        ids = np.array(_mapped(folder / _IDS, np.dtype("<i8"), (state.rows,)))
+    except (OSError, ValueError):
+        return None
+    if _read_state(folder) != before or _sums(vectors) != state.vectors or _sums(ids) != state.ids:
+        return None
+    ids[list(state.dead)] = -1
+    return state, vectors, ids
+
+
+def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", shape=shape)
+
+
+def _read_state(folder: Path) -> bytes | None:
+    try:
+        return (folder / _STATE).read_bytes()
+    except OSError:
+        return None
+
+
+def _parse_state(data: bytes) -> _Derived | None:
+    try:
+        raw = json.loads(data)
+        if raw.pop("format") != _FORMAT:
+            return None
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        return _Derived(**fields)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _sums(array: npt.NDArray[Any]) -> tuple[int, ...]:
+    """A CRC-32 of each block; zlib lets other threads run meanwhile."""
+    blocks = [array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK)]
+    with ThreadPoolExecutor() as pool:
+        return tuple(pool.map(lambda block: zlib.crc32(np.ascontiguousarray(block).data), blocks))
+
+
+def _discard(folder: Path) -> None:
+    for name in (_STATE, _VECTORS, _IDS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _write(folder: Path, state: _Derived, newer: Iterable[tuple[Vectors, Ids]]) -> None:
+    """Appends `newer` behind the first `state.rows` rows, then writes the state that counts them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = state.rows
+    with _at(folder / _VECTORS, rows * state.dim * 4) as vectors_file, _at(folder / _IDS, rows * 8) as ids_file:
+        for vectors, ids in newer:
+            vectors_file.write(np.ascontiguousarray(vectors, "<f4").data)
+            ids_file.write(np.ascontiguousarray(ids, "<i8").data)
+            rows += len(ids)
+        for file in (vectors_file, ids_file):
+            file.flush()
+            os.fsync(file.fileno())
+    sums = (
+        _sums(_mapped(folder / _VECTORS, np.dtype("<f4"), (rows, state.dim))),
+        _sums(_mapped(folder / _IDS, np.dtype("<i8"), (rows,))),
+    )
+    temporary = folder / f"{_STATE}.tmp"
+    with temporary.open("w", encoding="utf-8") as out:
+        json.dump({"format": _FORMAT} | asdict(replace(state, rows=rows, vectors=sums[0], ids=sums[1])), out)
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(folder / _STATE)
+
+
+def _at(path: Path, offset: int) -> BinaryIO:
+    """A file to write behind what counts, over what a killed writer may have left there."""
+    file = path.open("r+b" if path.exists() else "w+b")
+    file.seek(offset)
+    file.truncate()
+    return file

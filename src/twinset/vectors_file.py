@@ -1,0 +1,78 @@
+"""The vectors file (`.npz`): embeddings by path, which any other system can make too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from twinset.errors import PathError, VectorsError
+from twinset.records import Photo, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class VectorsFile:
+    """Embeddings `(N, D)` of length 1, by the path that a manifest gives them."""
+
+    paths: tuple[str, ...]
+    vectors: Vectors
+    fingerprint: str
+
+    def of(self, photos: Sequence[Photo]) -> Vectors:
+        """The vectors of `photos`, in their order.
+
+        Raises:
+            VectorsError: a path is missing or extra.
+
+        """
+        index = {path: i for i, path in enumerate(self.paths)}
+        wanted = {photo.path for photo in photos}
+        for what, names in (("lack", wanted - index.keys()), ("have, beyond the manifest,", index.keys() - wanted)):
+            if names:
+                some = ", ".join(sorted(names)[:3])
+                raise VectorsError(f"the vectors {what} {len(names):,} paths: {some}", "embed the same manifest")
+        return self.vectors[[index[photo.path] for photo in photos]]
+
+
+def save(path: Path, photos: Sequence[Photo], vectors: Vectors, fingerprint: str, *, boxes: bool) -> None:
+    """Writes vectors beside their paths; `boxes` tells whether boxes were used."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        np.savez(
+            file,
+            path=np.array([photo.path for photo in photos], dtype=np.str_),
+            embedding=vectors,
+            fingerprint=np.array(fingerprint),
+            boxes=np.array("used" if boxes else "ignored"),
+        )
+    temporary.replace(path)
+
+
+def load(path: Path) -> VectorsFile:
+    """Reads a vectors file; vectors are brought to length 1.
+
+    Raises:
+        PathError: there is no such file.
+        VectorsError: the file has another form.
+
+    """
+    if not path.is_file():
+        raise PathError(f"there is no file {path}", "write one with `twinset embed`")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            paths, vectors = arrays["path"], arrays["embedding"]
+            fingerprint = str(arrays["fingerprint"]) if "fingerprint" in arrays else ""
+    except Exception as error:
+        raise VectorsError(f"{path} is no vectors file: {error}", "write one with `twinset embed`") from error
+    if paths.dtype.kind != "U" or vectors.dtype.kind != "f" or vectors.ndim != 2 or len(paths) != len(vectors):
+        raise VectorsError(
+            f"{path} has path {paths.dtype}{paths.shape} and embedding {vectors.dtype}{vectors.shape}",
+            "path must be N strings, embedding N × D floats",
+        )
+    if len(set(paths.tolist())) != len(paths):
+        raise VectorsError(f"{path} has a path twice", "keep one vector a path")
+    vectors = vectors.astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.all(np.isfinite(lengths)) or np.any(lengths == 0):
+        raise VectorsError(f"{path} has a vector that is zero or not finite", "leave such rows out")
+    return VectorsFile(tuple(str(p) for p in paths), vectors / lengths, fingerprint)

@@ -1,0 +1,144 @@
+r"""The filter language: `FIELD OP VALUE`, its only reader.
+
+OP is one of `= != < <= > >=`. A VALUE that ends in `*` is a prefix, `a|b` is a list of which one suffices,
+`\` takes the next character as it is. A photo's value `S|M|L` is a list too, of which one element suffices.
+`<` and its like compare as numbers, and what is no number never matches. Several filters are all required.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from twinset.errors import UnknownFieldError, WhereError
+
+_SHAPE: Final = re.compile(r"\s*([^=!<>]*[^=!<>\s])\s*(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One of the values of a condition; `prefix` where it ended in `*`."""
+
+    text: str
+    prefix: bool
+
+    def fits(self, element: str) -> bool:
+        """Whether one element of a photo's value is this one."""
+        return element.startswith(self.text) if self.prefix else element == self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A parsed `FIELD OP VALUE`."""
+
+    field: str
+    op: str
+    alternatives: tuple[Alternative, ...]
+
+    def matches(self, value: str) -> bool:
+        """Whether a photo's text of this field fits."""
+        if self.op in ("=", "!="):
+            elements = value.split("|")
+            found = any(alternative.fits(e) for alternative in self.alternatives for e in elements)
+            return found == (self.op == "=")
+        return any(
+            _compares(self.op, number(element), number(alternative.text))
+            for alternative in self.alternatives
+            for element in value.split("|")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Several conditions, all of them required; none matches everything."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    def matches(self, value: Callable[[str], str]) -> bool:
+        """Whether a photo fits; `value` gives its text of a field, empty where it has none.
+
+        >>> where = parse(["category=TOPS/*", "price<20"])
+        >>> where.matches({"category": "TOPS/Blouse", "price": "9.50"}.__getitem__)
+        True
+        """
+        return all(condition.matches(value(condition.field)) for condition in self.conditions)
+
+    def check_fields(self, known: Collection[str]) -> None:
+        """Refuses a field that no photo has.
+
+        Raises:
+            UnknownFieldError: with a suggestion.
+
+        """
+        for condition in self.conditions:
+            if condition.field not in known:
+                near = difflib.get_close_matches(condition.field, known, 1)
+                mend = f"did you mean {near[0]}?" if near else f"fields are {', '.join(sorted(known))}"
+                raise UnknownFieldError(f"no photo has a field {condition.field!r}", mend)
+
+
+def parse(texts: Iterable[str]) -> Where:
+    """Parses filters.
+
+    Raises:
+        WhereError: a text is no `FIELD OP VALUE`, or compares with what is no number.
+
+    """
+    return Where(tuple(_condition(text) for text in texts))
+
+
+def number(text: str) -> float:
+    """The number that a text is, NaN where it is none.
+
+    >>> number("15.00"), number("15.00 USD")
+    (15.0, nan)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def _condition(text: str) -> Condition:
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        raise WhereError(f"{text!r} is no filter", "write FIELD OP VALUE, for example category=TOPS/*")
+    field, op, value = match.groups()
+    alternatives = tuple(_alternatives(value, text))
+    if op not in ("=", "!=") and any(math.isnan(number(a.text)) or a.prefix for a in alternatives):
+        raise WhereError(f"{text!r} compares with what is no number", f"write {field}{op}20, or use =")
+    return Condition(field, op, alternatives)
+
+
+def _alternatives(value: str, text: str) -> Iterable[Alternative]:
+    parts: list[list[str]] = [[]]
+    characters = iter(value.strip())
+    for character in characters:
+        if character == "\\":
+            taken = next(characters, None)
+            if taken is None:
+                raise WhereError(f"{text!r} ends in a lone backslash", r"write \\ for a backslash")
+            parts[-1].append("\\" + taken)
+        elif character == "|":
+            parts.append([])
+        else:
+            parts[-1].append(character)
+    for part in parts:
+        prefix = bool(part) and part[-1] == "*"
+        kept = part[:-1] if prefix else part
+        yield Alternative("".join(c[1:] if len(c) == 2 else c for c in kept), prefix)
+
+
+def _compares(op: str, left: float, right: float) -> bool:
+    match op:
+        case "<":
+            return left < right
+        case "<=":
+            return left <= right
+        case ">":
+            return left > right
+        case _:
+            return left >= right
