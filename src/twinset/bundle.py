@@ -17,6 +17,7 @@ DEFAULT: Final = "colour"
 _MODEL: Final = "model.onnx"
 _FACTS: Final = "bundle.json"
 _MAX_MODEL_BYTES: Final = 2**31 - 1
+_TEXTS: Final = ("name", "sha256", "precision", "backbone", "head", "trained_on", "licence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Bundle:
             "sha256": facts.sha256,
             "dim": facts.dim,
             "precision": facts.precision,
-            "box_margin": facts.box_margin,
+            "box_margin": float(facts.box_margin),  # 0 and 0.0 are one
             "preprocess": asdict(facts.preprocess),
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
@@ -121,13 +122,15 @@ def _parse(path: Path) -> Facts:
         if not isinstance(raw, dict):
             raise BundleError(f"{path} is no JSON object", "copy the bundle again")
         return _facts(raw, path)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise BundleError(f"{path} is damaged: {error}", "copy the bundle again") from error
 
 
 def _facts(raw: dict[str, Any], path: Path) -> Facts:
     version = raw.pop("format", None)
-    if not isinstance(version, int) or version > FORMAT:
+    if type(version) is not int or version < 1:
+        raise BundleError(f"{path} has format {version!r}", "name a bundle's folder")
+    if version > FORMAT:
         raise BundleError(
             f"{path} has format {version}, this program reads up to {FORMAT}", "install a newer twinset"
         )
@@ -137,10 +140,15 @@ def _facts(raw: dict[str, Any], path: Path) -> Facts:
     prepare = dict(raw.pop("preprocess"))
     prepare["fill"] = tuple(prepare.get("fill", (255, 255, 255)))
     facts = Facts(preprocess=Preprocess(**prepare), **raw)
+    for name in _TEXTS:
+        if not isinstance(getattr(facts, name), str):
+            raise BundleError(f"{path} has {name} {getattr(facts, name)!r}", "use text")
+    if not (isinstance(facts.recall, dict) and all(type(r) in (int, float) for r in facts.recall.values())):
+        raise BundleError(f"{path} has recall {facts.recall!r}", "use numbers by protocol")
     if facts.precision != "f32":
         raise BundleError(f"{path} has precision {facts.precision!r}", "this program computes f32")
-    if not (isinstance(facts.dim, int) and 1 <= facts.dim <= 65_536):
+    if not (type(facts.dim) is int and 1 <= facts.dim <= 65_536):
         raise BundleError(f"{path} has dimension {facts.dim!r}", "use 1 to 65,536")
-    if not 0 <= facts.box_margin <= 1:
+    if not (type(facts.box_margin) in (int, float) and 0 <= facts.box_margin <= 1):
         raise BundleError(f"{path} has box margin {facts.box_margin!r}", "use 0 to 1")
     return facts

@@ -12,7 +12,7 @@ import numpy as np
 
 from twinset import photos as photo_files
 from twinset.bundle import Bundle
-from twinset.errors import InputError, PhotoError, UsageError
+from twinset.errors import BundleError, InputError, PhotoError, UsageError
 from twinset.photos import Decoded
 from twinset.preprocess import grown
 from twinset.progress import SILENT, Progress
@@ -44,6 +44,7 @@ class Embedder:
         self._runtime = Runtime(bundle.model)
         self.dim = bundle.facts.dim
         self.fingerprint = bundle.fingerprint
+        self._check(bundle)
 
     def embed(self, photo: Decoded, box: Box | None = None) -> Vectors:
         """The embedding `(D,)` of a photo, or of its part in `box` (fractions 0-1), which grows by the margin."""
@@ -58,6 +59,20 @@ class Embedder:
     def prepare(self, photo: Decoded, box: Box | None = None) -> Pixels:
         """What the model sees: uint8 `(size, size, 3)`."""
         return self._preprocess.apply(photo.pixels, None if box is None else grown(box, self._margin))
+
+    def _check(self, bundle: Bundle) -> None:
+        """Embeds one grey photo, so that a model that does not fit its facts fails here."""
+        size = self._preprocess.size
+        vectors = self._runtime.embed(np.full((1, size, size, 3), 128, np.uint8))
+        if vectors.shape != (1, self.dim) or vectors.dtype != np.float32:
+            raise BundleError(
+                f"the model of {bundle.folder} gives {vectors.dtype}{vectors.shape}, not float32{(1, self.dim)}",
+                "export it again",
+            )
+        if not abs(float(np.linalg.norm(vectors)) - 1) < 1e-3:
+            raise BundleError(
+                f"the model of {bundle.folder} gives vectors of another length than 1", "export it again"
+            )
 
 
 def embed_photos(embedder: Embedder, photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> Embedded:
@@ -112,9 +127,9 @@ def in_fractions(box: Box | None, photo: Decoded) -> Box | None:
     """
     if box is None:
         return None
-    x1, y1 = box[0] / photo.width, box[1] / photo.height
-    x2, y2 = min(1.0, box[2] / photo.width), min(1.0, box[3] / photo.height)
-    if x1 >= x2 or y1 >= y2:
+    x1, y1 = max(box[0] / photo.width, 0.0), max(box[1] / photo.height, 0.0)
+    x2, y2 = min(box[2] / photo.width, 1.0), min(box[3] / photo.height, 1.0)
+    if not (x1 < x2 and y1 < y2):
         size = f"{photo.width} × {photo.height}"
         raise PhotoError("bad_box", f"the box {box} lies outside the photo of {size} pixels", "mend the box")
     return x1, y1, x2, y2

@@ -28,6 +28,10 @@
     └── GateError                    gate_failed            1   422
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar, Final
 
 PHOTO_CODES: Final = {
@@ -202,3 +206,20 @@ class GateError(TwinsetError):
     """A measured figure did not pass the gate that was asked for."""
 
     code, exit_code, http_status = "gate_failed", 1, 422
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns the operating system's errors of writing `path` into ours.
+
+    Raises:
+        DiskFullError, ResourceError: by the error's number.
+
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(f"no space is left to write {where}", "free some space and run it again") from error
+        raise ResourceError(f"{where}: {error.strerror}", "check the disk and its permissions") from error

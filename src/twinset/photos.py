@@ -6,6 +6,7 @@ sees the data, and the pixels are counted before any is decoded.
 
 import hashlib
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ MAX_JPEG_PIXELS: Final = 100_000_000
 MAX_PROGRESSIVE_PIXELS: Final = 50_000_000
 DRAFT_LONG_SIDE: Final = 640
 """JPEG photos are decoded at 1/2, 1/4 or 1/8 as long as their long side stays at least this."""
+
+warnings.filterwarnings("ignore", module=r"PIL\.")
+# Pillow warns of metadata that it cannot read, which changes no pixel; every limit is held here.
 
 _HEIC_MEND: Final = 'pip install "twinset[heic]"'
 
@@ -69,6 +73,7 @@ _TURNS: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 """How a photo of each EXIF orientation is brought upright."""
+_SIDEWAYS: Final = {_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,9 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PathError(f"{path} cannot be read: {error.strerror}", "name a photo that is there") from error
+    except (OSError, ValueError) as error:  # a ValueError where the path holds a NUL
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PathError(f"{path} cannot be read: {reason}", "name a photo that is there") from error
     _check_bytes(data)
     return data
 
@@ -123,17 +129,19 @@ def decode(data: bytes) -> Decoded:
     """
     _check_bytes(data)
     kind = _sniff(data)
+    file = io.BytesIO(data)
     try:
-        with _OPENERS[kind](io.BytesIO(data)) as image:
-            _check_source_pixels(image, kind)
-            source = image.size
-            if kind == "JPEG":
-                image.draft(None, _draft_size(source))
-            _check_decoded_pixels(image)
-            upright = _upright(image)
-            turned = (upright.width > upright.height) != (source[0] > source[1])
-            width, height = source[::-1] if turned and source[0] != source[1] else source
-            return Decoded(np.asarray(_rgb(upright)), width, height)
+        with _OPENERS[kind](file) as image:
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                size = _drafted(image, data[: file.tell()])
+                image.load()
+            else:
+                _check_pixels(image.size, MAX_PIXELS)
+                image.load()
+                size = image.size  # of a TIFF only now, as its plug-in turns the photo by itself
+            turn = _turn(image)
+            width, height = size[::-1] if turn in _SIDEWAYS else size
+            return Decoded(np.asarray(_rgb(image if turn is None else image.transpose(turn))), width, height)
     except PhotoError:
         raise
     except Exception as error:
@@ -191,16 +199,22 @@ def _uint32(data: bytes) -> int:
     return int.from_bytes(data[:4], "big")
 
 
-def _check_source_pixels(image: Image.Image, kind: str) -> None:
-    """A progressive JPEG keeps all its coefficients while it is decoded, however small the result."""
-    limit = MAX_PIXELS
-    if kind == "JPEG":
-        limit = MAX_PROGRESSIVE_PIXELS if image.info.get("progressive") else MAX_JPEG_PIXELS
-    _check_pixels(image.size, limit)
-
-
-def _check_decoded_pixels(image: Image.Image) -> None:
+def _drafted(image: JpegImagePlugin.JpegImageFile, header: bytes) -> tuple[int, int]:
+    """Sets a JPEG to be decoded reduced, within the limits; returns its full size."""
+    size = image.size
+    _check_pixels(size, MAX_PROGRESSIVE_PIXELS if _in_scans(image, header) else MAX_JPEG_PIXELS)
+    image.draft(None, _draft_size(size))
     _check_pixels(image.size, MAX_PIXELS)
+    return size
+
+
+def _in_scans(image: JpegImagePlugin.JpegImageFile, header: bytes) -> bool:
+    """A JPEG in several scans keeps all its coefficients while it is decoded, however small the result.
+
+    Such are the progressive ones, and those whose first scan, which ends the header, lacks a colour.
+    """
+    colours = header[header.rfind(b"\xff\xda") + 4]
+    return bool(image.info.get("progressive")) or colours < image.layers
 
 
 def _check_pixels(size: tuple[int, int], limit: int) -> None:
@@ -217,18 +231,18 @@ def _draft_size(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, size[0] // scale), max(1, size[1] // scale)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 - the pixels are sound by now; EXIF that cannot be read turns nothing
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+        values = np.asarray(image)
+        grey = np.where(values == image.info.get("transparency"), 255, values // 257)
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise PhotoError(
             "unsupported_mode", f"the photo has 32-bit pixels (mode {image.mode})", "save it with 8 bits"
@@ -260,4 +274,5 @@ def _translated(error: Exception, kind: str) -> PhotoError:
         return PhotoError("too_many_pixels", f"the {kind} photo is too large: {error}", "save it smaller")
     if "truncated" in str(error).lower():
         return PhotoError("truncated_photo", f"the {kind} photo ends too early", "copy or download it again")
-    return PhotoError("broken_photo", f"the {kind} photo cannot be decoded: {error}", "save it again")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return PhotoError("broken_photo", f"the {kind} photo cannot be decoded: {reason}", "save it again")

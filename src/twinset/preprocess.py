@@ -1,6 +1,7 @@
 """Frozen settings → the uint8 square that a model sees: the same everywhere, with nothing random."""
 
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Final, Literal
 
 import numpy as np
@@ -30,19 +31,23 @@ class Preprocess:
     fill: tuple[int, int, int] = (255, 255, 255)
 
     def __post_init__(self) -> None:
-        if not 8 <= self.size <= 2048:
-            raise BundleError(f"preprocess size {self.size} is out of range", "use 8 to 2048")
+        if not (type(self.size) is int and 8 <= self.size <= 2048):
+            raise BundleError(f"preprocess size {self.size!r} is out of range", "use 8 to 2048")
         if self.filter not in _FILTERS:
             raise BundleError(f"unknown resize filter {self.filter!r}", f"use one of {', '.join(_FILTERS)}")
         if self.fit not in ("crop", "letterbox"):
             raise BundleError(f"unknown fit {self.fit!r}", "use crop or letterbox")
-        if len(self.fill) != 3 or not all(isinstance(c, int) and 0 <= c <= 255 for c in self.fill):
+        if len(self.fill) != 3 or not all(type(c) is int and 0 <= c <= 255 for c in self.fill):
             raise BundleError(f"bad fill colour {self.fill!r}", "use three integers from 0 to 255")
 
     def apply(self, pixels: Pixels, box: Box | None = None) -> Pixels:
         """The photo, or its part in `box` (fractions 0-1), as uint8 `(size, size, 3)`."""
         image = Image.fromarray(pixels)
         left, top, right, bottom = _in_pixels(box, image.size)
+        if box is not None:  # cut first: a filter would take in what lies around the box
+            x, y = floor(left), floor(top)
+            image = image.crop((x, y, ceil(right), ceil(bottom)))
+            left, top, right, bottom = left - x, top - y, right - x, bottom - y
         width, height = right - left, bottom - top
         resample = _FILTERS[self.filter]
         if self.fit == "crop":
@@ -72,9 +77,9 @@ def grown(box: Box, margin: float) -> Box:
 
 
 def _in_pixels(box: Box | None, size: tuple[int, int]) -> Box:
-    """At least one pixel wide and high, so that a box drawn by a slip of the finger still has a colour."""
+    """To a thousandth of a pixel; at least one wide and high, so that a slip of the finger still has a colour."""
     width, height = size
     if box is None:
         return (0.0, 0.0, float(width), float(height))
-    left, top = min(box[0] * width, width - 1.0), min(box[1] * height, height - 1.0)
-    return left, top, max(box[2] * width, left + 1.0), max(box[3] * height, top + 1.0)
+    left, top = min(round(box[0] * width, 3), width - 1.0), min(round(box[1] * height, 3), height - 1.0)
+    return left, top, max(round(box[2] * width, 3), left + 1.0), max(round(box[3] * height, 3), top + 1.0)

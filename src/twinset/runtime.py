@@ -1,13 +1,17 @@
 """The only user of ONNX Runtime: a model file's bytes → run(array)."""
 
+import os
 from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from twinset.errors import BundleError
 from twinset.records import Pixels, Vectors
+
+# Since 1.29 ONNX Runtime reports its use to its maker, unless this stands in the environment before it is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 _PHOTOS: Final = "photos"
 _EMBEDDING: Final = "embedding"

@@ -59,20 +59,23 @@ def load(path: Path) -> VectorsFile:
     if not path.is_file():
         raise PathError(f"there is no file {path}", "write one with `twinset embed`")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             paths, vectors = arrays["path"], arrays["embedding"]
             fingerprint = str(arrays["fingerprint"]) if "fingerprint" in arrays else ""
     except Exception as error:
         raise VectorsError(f"{path} is no vectors file: {error}", "write one with `twinset embed`") from error
-    if paths.dtype.kind != "U" or vectors.dtype.kind != "f" or vectors.ndim != 2 or len(paths) != len(vectors):
+    kinds = paths.dtype.kind + vectors.dtype.kind
+    if kinds != "Uf" or vectors.ndim != 2 or paths.shape != vectors.shape[:1]:
         raise VectorsError(
             f"{path} has path {paths.dtype}{paths.shape} and embedding {vectors.dtype}{vectors.shape}",
             "path must be N strings, embedding N × D floats",
         )
     if len(set(paths.tolist())) != len(paths):
         raise VectorsError(f"{path} has a path twice", "keep one vector a path")
-    vectors = vectors.astype(np.float32)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        vectors = vectors.astype(np.float32)
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))[:, np.newaxis]
     if not np.all(np.isfinite(lengths)) or np.any(lengths == 0):
         raise VectorsError(f"{path} has a vector that is zero or not finite", "leave such rows out")
-    return VectorsFile(tuple(str(p) for p in paths), vectors / lengths, fingerprint)
+    np.divide(vectors, lengths, out=vectors, casting="same_kind")
+    return VectorsFile(tuple(str(p) for p in paths), vectors, fingerprint)

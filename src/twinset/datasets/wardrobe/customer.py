@@ -82,8 +82,8 @@ def _lit(picture: Image.Image, dice: Dice) -> np.ndarray[tuple[int, ...], np.dty
 
 
 def _tones(dice: Dice) -> list[int]:
-    warm, tint = dice.uniform(-0.07, 0.1), dice.uniform(-0.025, 0.025)
-    bright, gamma, veil = dice.uniform(0.86, 1.1), dice.uniform(0.88, 1.15), dice.uniform(0, 12)
+    warm, tint = dice.uniform(-0.12, 0.15), dice.uniform(-0.045, 0.045)
+    bright, gamma, veil = dice.uniform(0.76, 1.12), dice.uniform(0.84, 1.22), dice.uniform(0, 16)
     found: list[int] = []
     for gain in (1 + warm, 1 + tint, 1 - warm):
         for value in range(256):

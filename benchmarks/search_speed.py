@@ -1,0 +1,86 @@
+"""Milliseconds of a search among N vectors, cold (a new process) and warm, beside numpy over a matrix in memory.
+
+Usage: search_speed.py N [FOLDER]. FOLDER keeps the made catalogue for another run.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from twinset import bundle
+from twinset.catalogue import Catalogue, folder
+from twinset.datasets import wardrobe
+from twinset.records import Photo, photo_id
+from twinset.store import vectors
+from twinset.store.rows import Rows
+
+ROUNDS = 15
+
+
+def make(path: Path, count: int) -> None:
+    """A catalogue of `count` random vectors, three photos an item."""
+    made = folder.create(path, bundle.open_bundle())
+    rows = Rows(path, write=True)
+    version = rows.live()
+    generator = np.random.Generator(np.random.PCG64(7))
+    for start in range(0, count, 10_000):
+        block = generator.random((min(10_000, count - start), version.dim), np.float32) ** 8
+        block /= np.linalg.norm(block, axis=1, keepdims=True)
+        with rows.transaction():
+            for number, vector in enumerate(block, start):
+                name = f"{number:07d}.jpg"
+                photo = Photo(name, f"item{number // 3:07d}", photo_id=photo_id("main", name))
+                rows.put_vector(version, rows.put(photo, "main", ("0" * 64, 1, 1), None), vector, "source")
+    vectors.catch_up(made.derived(version), rows, version, made.id)
+    rows.close()
+
+
+def cold(path: Path, photo: Path) -> tuple[float, float]:
+    """Seconds of a whole `twinset search` process, and the milliseconds it reports for the search alone."""
+    command = [sys.executable, "-m", "twinset", "search", str(photo), "-c", str(path), "--json"]
+    started = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, check=True)
+    return time.perf_counter() - started, json.loads(done.stdout)["ms"]["search"]
+
+
+def main() -> None:
+    count = int(sys.argv[1])
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(temporary)
+        path, photo = place / f"{count}.catalogue", place / "query.jpg"
+        place.mkdir(exist_ok=True)
+        if not path.exists():
+            make(path, count)
+        Image.fromarray(next(wardrobe.photos(1, 7)).pixels).save(photo)
+        colds = [cold(path, photo) for _ in range(5)]
+        catalogue = Catalogue(path)
+        catalogue.search(photo)
+        matrix = np.array(np.memmap(path / "derived/1/vectors.f32", "<f4", "r").reshape(count, -1))
+        query = matrix[0]
+        ours, numpy_ = [], []
+        for _ in range(ROUNDS):
+            started = time.perf_counter()
+            scores = matrix @ query
+            top = np.argpartition(scores, -20)[-20:]
+            top[np.argsort(-scores[top])]
+            numpy_.append((time.perf_counter() - started) * 1e3)
+            ours.append(catalogue.search(photo).ms["search"])
+        print(f"{count:,} vectors")
+        print(f"cold process   {statistics.median(s for s, _ in colds) * 1e3:8.0f} ms")
+        print(f"cold search    {statistics.median(ms for _, ms in colds):8.1f} ms")
+        print(f"warm search    {statistics.median(ours):8.1f} ms   items ranked, rows read and checked")
+        print(f"numpy top 20   {statistics.median(numpy_):8.1f} ms   photos only, matrix in memory")
+        ratio = statistics.median(a / b for a, b in zip(ours, numpy_, strict=True))
+        print(f"warm ÷ numpy   {ratio:8.2f}")
+        catalogue.close()
+
+
+if __name__ == "__main__":
+    main()

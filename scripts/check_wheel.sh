@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Builds the wheel and runs the demo from it, in an environment that holds only the core, without a network
+# where the system can take it away. Usage: check_wheel.sh PYTHON
+set -euo pipefail
+python=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$python" -m build --no-isolation --wheel --outdir "$work" . > "$work/build.log" || { cat "$work/build.log"; exit 1; }
+"$python" -m venv "$work/venv"
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$work"/twinset-*.whl
+
+alone=()
+if unshare --net true 2> /dev/null; then
+    alone=(unshare --net)
+else
+    echo "check_wheel: the network cannot be taken away here; the demo runs with it"
+fi
+cd "$work"
+"${alone[@]}" "$work/venv/bin/twinset" demo --quiet
+test -s twinset-demo/sheet.png
+echo "check_wheel: the demo runs from the wheel"

@@ -1,0 +1,5 @@
+"""`python -m twinset`."""
+
+from twinset.cli.main import run
+
+run()

@@ -1,0 +1,64 @@
+"""`info`, `verify`, `doctor`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twinset import doctor
+from twinset.catalogue import Catalogue
+from twinset.cli.output import CatalogueDir, Json, Quiet, Talk, print_json, print_line, print_table
+from twinset.errors import CatalogueError, GateError
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds this module's commands."""
+    app.command("info")(info_command)
+    app.command("verify")(verify_command)
+    app.command("doctor")(doctor_command)
+
+
+def info_command(catalogue: CatalogueDir, json: Json = False) -> None:
+    """Counts, versions and sources of a catalogue."""
+    with Catalogue(catalogue) as opened:
+        facts = asdict(opened.info())
+    if json:
+        print_json(facts)
+        return
+    sources = facts.pop("sources")
+    rows = [[name, f"{value:,}" if isinstance(value, int) else value] for name, value in facts.items()]
+    rows += [["source", f"{source['name']}: {source['root']}"] for source in sources]
+    print_table(["", catalogue.name], rows)
+
+
+def verify_command(
+    catalogue: CatalogueDir,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="First make the derived files anew from the rows.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Checks rows, copies, bundle and derived files against their checksums and each other."""
+    with Catalogue(catalogue) as opened:
+        problems = opened.verify(repair=repair)
+    if json:
+        print_json({"ok": not problems, "problems": [asdict(problem) for problem in problems]})
+    for problem in problems if not json else ():
+        print_line(f"{problem.file}: {problem.what}")
+    if problems:
+        raise typer.Exit(CatalogueError.exit_code)
+    Talk(quiet or json).say(f"{catalogue} is whole")
+
+
+def doctor_command(json: Json = False) -> None:
+    """What this machine and installation are, and what about them would hurt."""
+    findings = doctor.examine(Path.cwd())
+    bad = [finding for finding in findings if not finding.ok]
+    if json:
+        print_json({"ok": not bad, "findings": [asdict(finding) for finding in findings]})
+    else:
+        print_table(["", "", ""], [[f.name, f.value, "" if f.ok else f"! {f.mend}"] for f in findings])
+    if bad:
+        raise GateError(f"{bad[0].name} is {bad[0].value}", bad[0].mend)

@@ -1,0 +1,38 @@
+"""`demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twinset import demo
+from twinset.cli.output import Json, Quiet, Talk, print_json, print_line
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds this module's command."""
+    app.command("demo")(demo_command)
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write.")] = Path("twinset-demo"),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draws a shop, indexes it, finds the products in customers' photos, and measures how often."""
+    done = demo.run(out, Talk(quiet).progress())
+    measured = done.evaluation
+    if json:
+        print_json(measured.to_json() | {"sheet": str(done.sheet), "query": str(done.query)})
+        return
+    print_line("  ".join(f"recall@{k} {value:.2f}" for k, value in measured.recall.items() if k <= 20))
+    print_line(
+        f"{measured.queries} customers' photos, each searched by the box around its garment in all "
+        f"{measured.items} items; by chance recall@1 is {1 / measured.items:.3f}."
+    )
+    print_line("These garments are drawn: the figures say that everything works, not how well on your photos.")
+    print_line(f"Look at {done.sheet}: six customers' photos and their first five items, the right one framed.")
+    print_line(f"Written to {out}: photos.csv, shop.catalogue, sheet.png")
+    print_line("")
+    print_line(f"Search it:       twinset search {done.query} --catalogue {out / 'shop.catalogue'}")
+    print_line("Your own folder: twinset index YOUR_PHOTOS --catalogue my.catalogue")

@@ -1,0 +1,75 @@
+"""The program `twinset`: its commands, and how errors end it."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from typer.exceptions import TyperException
+
+from twinset import __version__
+from twinset.cli import admin, data, demo, measure, search
+from twinset.cli.output import print_json, print_line, printable
+from twinset.errors import GateError, ResourceError, TwinsetError, UsageError, disk_errors
+
+INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print_line(f"twinset {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Finds the product in the photo."""
+
+
+for _module in (demo, search, measure, admin):
+    _module.add_commands(app)
+app.add_typer(data.app, name="data")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command; returns its exit code. Every error is one line on stderr, and JSON too where asked."""
+    try:
+        with disk_errors(Path.cwd()):
+            returned = app(args=list(arguments), prog_name="twinset", standalone_mode=False)
+            sys.stdout.flush()
+    except TwinsetError as error:
+        return _failed(error, arguments)
+    except TyperException as error:
+        return _failed(UsageError(error.format_message().rstrip("."), "see twinset --help"), arguments)
+    except MemoryError:
+        return _failed(ResourceError("memory ran out", "free some, or use smaller photos"), arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return returned if isinstance(returned, int) else 0
+
+
+def _failed(error: TwinsetError, arguments: Sequence[str]) -> int:
+    """A gate's figures are on stdout already: its error is only told."""
+    if "--json" in arguments and not isinstance(error, GateError):
+        print_json(error.to_json())
+    sys.stderr.write(f"twinset: {printable(str(error))}\n")
+    return error.exit_code
+
+
+def run() -> None:
+    """The entry point."""
+    warnings.filterwarnings("ignore", module="PIL")
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,218 @@
+"""`embed`, `evaluate`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from twinset import bundle as bundles
+from twinset import manifest, protocols, vectors_file, where
+from twinset.catalogue import Catalogue
+from twinset.catalogue.build import SKIPPED
+from twinset.cli.output import (
+    Bundle,
+    IgnoreBoxes,
+    Json,
+    PhotosRoot,
+    Quiet,
+    Talk,
+    print_json,
+    print_line,
+    print_table,
+)
+from twinset.embedder import Embedder, embed_photos
+from twinset.errors import GateError, ManifestError, UsageError
+from twinset.evaluate import Embeds, evaluate
+from twinset.manifest import Manifest
+from twinset.manifest.split import parse_hold_out
+from twinset.protocols import Protocol
+from twinset.records import Evaluation, Fault, Photo, Vectors
+
+Filters = list[str] | None
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds this module's commands."""
+    app.command("embed")(embed_command)
+    app.command("evaluate")(evaluate_command)
+
+
+def embed_command(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A manifest (CSV) or a folder of photos.")],
+    out: Annotated[Path, typer.Option("--out", help="The vectors file to write (.npz).")],
+    bundle: Bundle = None,
+    photos_root: PhotosRoot = None,
+    ignore_boxes: IgnoreBoxes = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Embeds every photo of a manifest into a vectors file."""
+    talk = Talk(quiet)
+    table = manifest.read(source, photos_root=photos_root)
+    table.require_photos()
+    embedder = Embedder(bundles.open_bundle(bundle))
+    embedded = embed_photos(embedder, _boxed(table.photos, ignore_boxes), table.root, talk.progress())
+    faults = [*table.faults, *embedded.faults]
+    if not embedded.photos:
+        raise ManifestError(f"none of {table.rows:,} photos can be read; {faults[0].path}: {faults[0].message}")
+    vectors_file.save(out, embedded.photos, embedded.vectors, embedder.fingerprint, boxes=not ignore_boxes)
+    listed = out.with_name(SKIPPED)
+    if faults:
+        manifest.write_faults(listed, faults)
+    talk.skipped(faults, table.rows, listed)
+    count = len(embedded.photos)
+    if json:
+        facts = {"vectors": count, "dim": embedder.dim, "skipped": len(faults), "fingerprint": embedder.fingerprint}
+        print_json(facts)
+    else:
+        print_line(f"{out}: {count:,} vectors of {embedder.dim} dimensions")
+
+
+def evaluate_command(
+    source: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest (CSV) or a folder of photos.")],
+    bundle: Bundle = None,
+    catalogue: Annotated[Path | None, typer.Option("--catalogue", "-c", help="Measure this catalogue.")] = None,
+    vectors: Annotated[Path | None, typer.Option("--vectors", help="Measure this vectors file.")] = None,
+    split: Annotated[
+        Literal["train", "val", "test", "all"] | None,
+        typer.Option("--split", help="By default test where there is one, else val, else all."),
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help=f"One of {', '.join(protocols.PROTOCOLS)}.")
+    ] = None,
+    queries: Annotated[Filters, typer.Option("--queries", help="FIELD OP VALUE: the queries.")] = None,
+    gallery: Annotated[Filters, typer.Option("--gallery", help="FIELD OP VALUE: what is searched in.")] = None,
+    relevant: Annotated[
+        str | None, typer.Option("--relevant", help="The column that makes two photos relevant.")
+    ] = None,
+    level: Annotated[Literal["item", "photo"] | None, typer.Option("--level", help="What is ranked.")] = None,
+    hold_out: Annotated[
+        str | None, typer.Option("--hold-out", help="COLUMN=0-7: keep only these queries, by hash.")
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None, typer.Option("--fail-under", help="recall@1=0.5: exit 1 below it.")
+    ] = None,
+    photos_root: PhotosRoot = None,
+    ignore_boxes: IgnoreBoxes = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measures how often the right item is found."""
+    if sum(option is not None for option in (bundle, catalogue, vectors)) > 1:
+        raise UsageError("--bundle, --catalogue and --vectors exclude each other", "name one of them")
+    gates = [_gate(text) for text in fail_under or []]
+    keep = parse_hold_out(hold_out).holds if hold_out else lambda _photo: True
+    talk = Talk(quiet)
+    table = manifest.read(source, photos_root=photos_root, files=vectors is None)
+    table.require_photos()
+    chosen, of_split = protocols.choose(table.photos, protocol, split)
+    chosen = _overridden(chosen, table, queries, gallery, relevant, level)
+    faults = list(table.faults)
+    embeds = _embeds(table, faults, talk, bundle=bundle, catalogue=catalogue, vectors=vectors)
+    photos = _boxed(table.photos, ignore_boxes)
+    result = evaluate(photos, embeds, chosen, of_split, keep=keep, boxes_ignored=ignore_boxes)
+    talk.skipped(faults, table.rows, None)
+    if json:
+        print_json(result.to_json())
+    else:
+        _show(result)
+    _check(result, gates)
+
+
+def _boxed(photos: Sequence[Photo], ignore_boxes: bool) -> list[Photo]:
+    return [replace(photo, box=None) if ignore_boxes else photo for photo in photos]
+
+
+def _overridden(
+    protocol: Protocol,
+    table: Manifest,
+    queries: Filters,
+    gallery: Filters,
+    relevant: str | None,
+    level: Literal["item", "photo"] | None,
+) -> Protocol:
+    fields = table.fields()
+    for texts in (queries, gallery):
+        where.parse(texts or ()).check_fields(fields)
+    if relevant is not None:
+        where.parse([f"{relevant}=x"]).check_fields(fields)
+    return replace(
+        protocol,
+        queries=protocol.queries if queries is None else tuple(queries),
+        gallery=protocol.gallery if gallery is None else tuple(gallery),
+        relevant=relevant or protocol.relevant,
+        level=level or protocol.level,
+    )
+
+
+def _embeds(
+    table: Manifest,
+    faults: list[Fault],
+    talk: Talk,
+    *,
+    bundle: str | None,
+    catalogue: Path | None,
+    vectors: Path | None,
+) -> Embeds:
+    """Where vectors come from; photos that have none are added to `faults`."""
+    if vectors is not None:
+        stored = vectors_file.load(vectors).of(table.photos)
+        row = {photo.path: i for i, photo in enumerate(table.photos)}
+        return lambda chosen: (chosen, stored[[row[photo.path] for photo in chosen]])
+
+    def embeds(chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
+        if catalogue is not None:
+            with Catalogue(catalogue) as opened:
+                embedded = opened.embed(table, chosen, talk.progress())
+        else:
+            embedder = Embedder(bundles.open_bundle(bundle))
+            embedded = embed_photos(embedder, chosen, table.root, talk.progress())
+        faults.extend(embedded.faults)
+        return embedded.photos, embedded.vectors
+
+    return embeds
+
+
+def _show(result: Evaluation) -> None:
+    print_line(
+        f"protocol {result.protocol} · split {result.split} · level {result.level} · relevant {result.relevant}"
+    )
+    print_line(f"queries  {result.query_filter or 'all'}")
+    print_line(f"gallery  {result.gallery_filter or 'all'}")
+    print_line(
+        f"{result.queries:,} queries ({result.queries_without_positive:,} more have no right answer) in "
+        f"{result.gallery:,} photos of {result.items:,} items" + (", boxes ignored" if result.boxes_ignored else "")
+    )
+    names = [*(f"recall@{k}" for k in result.recall), "map"]
+    values = [*result.recall.values(), result.map]
+    rows = [
+        [name, f"{value:.3f}", f"{result.ci95[name][0]:.3f} – {result.ci95[name][1]:.3f}"]
+        for name, value in zip(names, values, strict=True)
+    ]
+    print_table(["", "value", "95 % interval"], rows, right=["value"])
+    categories = [
+        [name, f"{row['queries']:,}", f"{row['recall@1']:.3f}", f"{row['recall@20']:.3f}", f"{row['map']:.3f}"]
+        for name, row in result.by_category.items()
+    ]
+    if categories:
+        header = ["category", "queries", "recall@1", "recall@20", "map"]
+        print_line("")
+        print_table(header, categories, right=header[1:])
+
+
+def _gate(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    known = [f"recall@{k}" for k in (1, 5, 10, 20, 50)] + ["map"]
+    limit = where.number(value)
+    if name not in known or not 0 <= limit <= 1:
+        raise UsageError(f"--fail-under {text!r} is no gate", f"write NAME=VALUE, NAME one of {', '.join(known)}")
+    return name, limit
+
+
+def _check(result: Evaluation, gates: Sequence[tuple[str, float]]) -> None:
+    figures = result.to_json()
+    for name, limit in gates:
+        if figures[name] < limit:
+            raise GateError(f"{name} is {figures[name]:.3f}, under {limit:g}", "look at the queries that fail")

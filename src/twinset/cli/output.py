@@ -1,0 +1,147 @@
+"""What commands share: their options, talk and progress on stderr, results on stdout."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from twinset.progress import SILENT
+from twinset.progress import Progress as Reported
+from twinset.records import Fault
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+CatalogueDir = Annotated[Path, typer.Option("--catalogue", "-c", help="The catalogue's folder.")]
+Bundle = Annotated[str | None, typer.Option("--bundle", help="A bundle's folder, or a shipped name.")]
+PhotosRoot = Annotated[
+    Path | None, typer.Option("--photos-root", help="Where relative paths start; by default the manifest's folder.")
+]
+IgnoreBoxes = Annotated[bool, typer.Option("--ignore-boxes", help="Use whole photos, also where there are boxes.")]
+
+_LINE_SECONDS: Final = 10.0
+_PIPE_WIDTH: Final = 1000
+"""Into a pipe or a file a row is a line, however long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Speaks on stderr unless told to be quiet; prints results on stdout."""
+
+    quiet: bool = False
+
+    def say(self, text: str) -> None:
+        """One line of talk."""
+        if not self.quiet:
+            Console(stderr=True, highlight=False, soft_wrap=True).print(Text(text))
+
+    def skipped(self, faults: Sequence[Fault], rows: int, listed: Path | None) -> None:
+        """Tells of rows that were left out: where they are listed, or the first of them."""
+        if not faults:
+            return
+        if listed is not None:
+            self.say(f"skipped {len(faults):,} of {rows:,} rows, see {listed}")
+            return
+        self.say(f"skipped {len(faults):,} of {rows:,} rows:")
+        for fault in faults[:5]:
+            self.say(f"  line {fault.line}, {fault.path}: {fault.message}")
+
+    def progress(self) -> Reported:
+        """A bar on a terminal, a line every ten seconds elsewhere."""
+        if self.quiet:
+            return SILENT
+        console = Console(stderr=True)
+        return Bar(console) if console.is_terminal else Lines(self.say)
+
+
+class Bar:
+    """A `Progress` as a bar that goes away when it is done."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=console, transient=True)
+        self._task: TaskID | None = None
+
+    def start(self, what: str, total: int) -> None:
+        """Begins a step of `total` units."""
+        self._task = self._bar.add_task(what, total=total)
+        self._bar.start()
+
+    def advance(self, count: int = 1) -> None:
+        """Adds `count` finished units."""
+        if self._task is not None:
+            self._bar.advance(self._task, count)
+
+    def finish(self) -> None:
+        """Ends the step."""
+        self._bar.stop()
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+
+
+class Lines:
+    """A `Progress` as lines, for a log."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._what, self._total, self._done = "", 0, 0
+        self._began = self._told = 0.0
+
+    def start(self, what: str, total: int) -> None:
+        """Begins a step of `total` units."""
+        self._what, self._total, self._done = what, total, 0
+        self._began = self._told = time.monotonic()
+
+    def advance(self, count: int = 1) -> None:
+        """Adds `count` finished units."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._told < _LINE_SECONDS:
+            return
+        self._told = now
+        rate = self._done / (now - self._began)
+        left = (self._total - self._done) / rate
+        self._say(f"{self._what} {self._done:,} of {self._total:,} · {rate:,.0f}/s · {left:,.0f} s left")
+
+    def finish(self) -> None:
+        """Ends the step."""
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def print_line(text: str) -> None:
+    """One line of result on stdout."""
+    Console(highlight=False, soft_wrap=True).print(Text(text))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """A table on stdout; columns named in `right` are aligned to the right. Control characters are taken out."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PIPE_WIDTH)
+    console.print(table)
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would obey.
+
+    >>> printable("a\\x1b]0;b")
+    'a ]0;b'
+    """
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,122 @@
+"""The whole job on drawn garments: draw a shop, index it, search with customers' photos, measure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from twinset import manifest, photos, protocols, sheet
+from twinset.catalogue import Catalogue
+from twinset.datasets import wardrobe
+from twinset.embedder import in_fractions
+from twinset.errors import PathError
+from twinset.evaluate import evaluate
+from twinset.manifest import Manifest
+from twinset.progress import Progress
+from twinset.records import Answer, Box, Evaluation, Photo, Pixels, Vectors
+from twinset.sheet import Tile
+
+ITEMS: Final = 120
+SEED: Final = 7
+_PHOTOS_AN_ITEM: Final = 3
+_ROWS: Final = 6
+_TOP: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the demo measured, and where it left its sheet and the example query."""
+
+    evaluation: Evaluation
+    sheet: Path
+    query: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    photo: Photo
+    pixels: Pixels
+    box: Box | None
+    answer: Answer
+
+    @property
+    def rank(self) -> int | None:
+        """Where the right item stands among the first hits."""
+        return next((hit.rank for hit in self.answer if hit.item_id == self.photo.item_id), None)
+
+
+def run(out: Path, progress: Progress) -> Demo:
+    """Writes `photos.csv` with its photos, `shop.catalogue` and `sheet.png` into `out`; again does no harm.
+
+    Raises:
+        PathError: `out` holds something else.
+
+    """
+    table = out / "photos.csv"
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not table.exists() and not _begun(out))):
+        raise PathError(f"{out} holds something else", "name another folder: twinset demo --out FOLDER")
+    drawn = _draw(out, table, progress)
+    with Catalogue.build(out / "shop.catalogue", table, progress=progress) as catalogue:
+        protocol, _ = protocols.choose(drawn.photos, "consumer-to-shop", "all")
+        protocol = replace(protocol, queries=("domain=customer", "split=test"))
+        measured = evaluate(drawn.photos, lambda chosen: _vectors(catalogue, drawn, chosen), protocol, "test")
+        customers = [p for p in drawn.photos if p.domain == "customer" and p.value("split") == "test"]
+        searches = [_search(catalogue, drawn, photo) for photo in customers]
+        shown = _shown(searches)
+        rows = [_row(catalogue, search) for search in shown]
+    sheet.save(out / "sheet.png", sheet.rows_sheet(rows))
+    return Demo(measured, out / "sheet.png", out / shown[0].photo.path)
+
+
+def _begun(out: Path) -> bool:
+    """Whether an interrupted demo left its drawings here."""
+    return all(path.name in ("DRESSES", "TOPS", "TROUSERS") for path in out.iterdir())
+
+
+def _draw(out: Path, table: Path, progress: Progress) -> Manifest:
+    if not table.exists():
+        progress.start("drawing", ITEMS * _PHOTOS_AN_ITEM)
+        try:
+            wardrobe.draw(out, items=ITEMS, seed=SEED, advance=progress.advance)
+        finally:
+            progress.finish()
+    drawn = manifest.read(table)
+    drawn.require_photos()
+    return drawn
+
+
+def _vectors(catalogue: Catalogue, drawn: Manifest, chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
+    embedded = catalogue.embed(drawn, chosen)
+    return embedded.photos, embedded.vectors
+
+
+def _search(catalogue: Catalogue, drawn: Manifest, photo: Photo) -> _Search:
+    data = photos.read_bytes(drawn.root / photo.path)
+    decoded = photos.decode(data)
+    box = in_fractions(photo.box, decoded)
+    return _Search(photo, decoded.pixels, box, catalogue.search(data, k=_TOP, box=box))
+
+
+def _shown(searches: Sequence[_Search]) -> list[_Search]:
+    """Six rows to look at: some found at once, spread over the wardrobe, one found later, one missed."""
+    at_once = [s for s in searches if s.rank == 1]
+    later = [s for s in searches if s.rank is not None and s.rank > 1]
+    missed = [s for s in searches if s.rank is None]
+    last = [*later[:1], *missed[:1]]
+    first = at_once[:: max(1, len(at_once) // (_ROWS - len(last)))]
+    return [*first[: _ROWS - len(last)], *last]
+
+
+def _row(catalogue: Catalogue, search: _Search) -> tuple[Tile, list[Tile]]:
+    copies = catalogue.copy([hit.photo_id for hit in search.answer])
+    hits = [
+        Tile(
+            photos.read(copies[hit.photo_id]),
+            (f"{hit.rank}   {hit.score:.3f}", hit.title),
+            "right" if hit.item_id == search.photo.item_id else None,
+        )
+        for hit in search.answer
+    ]
+    said = f"found at {search.rank}" if search.rank else f"not in the first {_TOP}"
+    query = Tile(search.pixels, (f"customer: {said}", search.photo.value("title")), None, search.box)
+    return replace(query, frame=None if search.rank else "wrong"), hits

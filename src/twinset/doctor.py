@@ -1,0 +1,77 @@
+"""What this machine and installation are, and what about them would hurt."""
+
+import os
+import platform
+import resource
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from twinset import bundle, runtime
+from twinset.errors import TwinsetError
+
+_LEAST_FREE_BYTES: Final = 2**30
+_LEAST_FILES: Final = 256
+_FLOORS: Final = {"pillow": (12, 3), "pillow-heif": (1, 7)}
+"""Below these lie known holes that a hostile photo could use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fact, and how to mend it where it is bad."""
+
+    name: str
+    value: str
+    ok: bool = True
+    mend: str = ""
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Versions, cores, the default bundle, the disk below `folder`, open files."""
+    return [
+        Finding("twinset", metadata.version("twinset")),
+        Finding("python", platform.python_version()),
+        Finding("system", f"{platform.system()} {platform.machine()}"),
+        Finding("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
+        Finding("numpy", metadata.version("numpy")),
+        _library("pillow", "pip install -U pillow"),
+        _library("pillow-heif", 'pip install -U "twinset[heic]"'),
+        Finding("runtime", runtime.version()),
+        Finding("sqlite", sqlite3.sqlite_version),
+        _default_bundle(),
+        _disk(folder),
+        _files(),
+    ]
+
+
+def _library(name: str, mend: str) -> Finding:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding(name, f"not installed; {mend}")
+    floor = _FLOORS[name]
+    found = tuple(int(part) for part in version.split(".")[:2])
+    return Finding(name, version, found >= floor, "" if found >= floor else mend)
+
+
+def _default_bundle() -> Finding:
+    try:
+        opened = bundle.open_bundle()
+    except TwinsetError as error:
+        return Finding("bundle", str(error), ok=False, mend="install twinset again")
+    return Finding("bundle", f"{opened.facts.name} {opened.fingerprint[:12]}")
+
+
+def _disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    enough = free >= _LEAST_FREE_BYTES
+    return Finding("disk", f"{free / 2**30:.1f} GiB free", enough, "" if enough else "free some space")
+
+
+def _files() -> Finding:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    enough = limit >= _LEAST_FILES
+    return Finding("open files", f"at most {limit:,}", enough, "" if enough else f"ulimit -n {_LEAST_FILES}")

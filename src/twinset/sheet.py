@@ -1,0 +1,105 @@
+"""Contact sheets: the only drawer of results."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from twinset.errors import UsageError, disk_errors
+from twinset.records import Box, Pixels
+
+_TILE: Final = (168, 224)
+_GAP: Final = 14
+_LINE: Final = 15
+_CAPTION: Final = 2 * _LINE + 6
+_PAPER: Final = (255, 255, 255)
+_GROUND: Final = (243, 243, 241)
+_INK: Final = (28, 28, 30)
+_SOFT: Final = (112, 112, 116)
+_FRAMES: Final = {"right": (22, 140, 80), "wrong": (200, 60, 40), "query": (28, 28, 30)}
+
+Frame = Literal["right", "wrong", "query"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A photo with up to two lines below it; `box` (fractions 0-1) is outlined on it."""
+
+    pixels: Pixels
+    lines: tuple[str, ...] = ()
+    frame: Frame | None = None
+    box: Box | None = None
+
+
+def answer_sheet(query: Tile, hits: Sequence[Tile], *, columns: int = 5) -> Pixels:
+    """The query on the left, its hits in rows beside it; uint8 `(H, W, 3)`."""
+    rows = max(1, -(-len(hits) // columns))
+    grid = [hits[start : start + columns] for start in range(0, len(hits), columns)]
+    canvas = _canvas(columns + 1, rows)
+    draw = ImageDraw.Draw(canvas)
+    _place(canvas, draw, query, 0, 0)
+    for row, tiles in enumerate(grid):
+        for column, tile in enumerate(tiles):
+            _place(canvas, draw, tile, column + 1, row)
+    return np.asarray(canvas)
+
+
+def rows_sheet(rows: Sequence[tuple[Tile, Sequence[Tile]]]) -> Pixels:
+    """A row for each query: the query, then its hits; uint8 `(H, W, 3)`."""
+    canvas = _canvas(1 + max(len(hits) for _, hits in rows), len(rows))
+    draw = ImageDraw.Draw(canvas)
+    for row, (query, hits) in enumerate(rows):
+        for column, tile in enumerate((query, *hits)):
+            _place(canvas, draw, tile, column, row)
+    return np.asarray(canvas)
+
+
+def save(path: Path, pixels: Pixels) -> None:
+    """Writes a sheet as PNG or JPEG, by the path's ending.
+
+    Raises:
+        UsageError: the ending is another.
+        DiskFullError, ResourceError: the disk refused it.
+
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"a sheet cannot be written as {path.name!r}", "name it .png or .jpg")
+    with disk_errors(path):
+        Image.fromarray(pixels).save(path, quality=88)
+
+
+def _canvas(columns: int, rows: int) -> Image.Image:
+    width = columns * (_TILE[0] + _GAP) + 2 * _GAP
+    return Image.new("RGB", (width, rows * (_TILE[1] + _CAPTION + _GAP) + _GAP), _PAPER)
+
+
+def _place(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, column: int, row: int) -> None:
+    """The first column stands apart from the others by one more gap."""
+    left = _GAP + column * (_TILE[0] + _GAP) + (_GAP if column else 0)
+    top = _GAP + row * (_TILE[1] + _CAPTION + _GAP)
+    corner = (left + _TILE[0] - 1, top + _TILE[1] - 1)
+    draw.rectangle((left, top, *corner), _GROUND)
+    photo = Image.fromarray(tile.pixels)
+    photo.thumbnail(_TILE, Image.Resampling.LANCZOS)
+    x, y = left + (_TILE[0] - photo.width) // 2, top + (_TILE[1] - photo.height) // 2
+    canvas.paste(photo, (x, y))
+    if tile.box:
+        sides = [x + tile.box[0] * photo.width, y + tile.box[1] * photo.height]
+        sides += [x + tile.box[2] * photo.width - 1, y + tile.box[3] * photo.height - 1]
+        draw.rectangle(sides, outline=_FRAMES["query"])
+    if tile.frame:
+        draw.rectangle((left - 3, top - 3, corner[0] + 3, corner[1] + 3), outline=_FRAMES[tile.frame], width=4)
+    for number, line in enumerate(tile.lines[:2]):
+        font = ImageFont.load_default(12)
+        draw.text((left, top + _TILE[1] + 5 + number * _LINE), _cut(line, font), (_INK, _SOFT)[number], font)
+
+
+def _cut(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """A line that fits below a tile, printable, without what would break it."""
+    line = "".join(character if character.isprintable() else " " for character in line)
+    while line and font.getlength(line) > _TILE[0]:
+        line = line.removesuffix("…")[:-1] + "…" if len(line) > 1 else ""
+    return line
