@@ -1,7 +1,6 @@
 """The program `twinset`: its commands, and how errors end it."""
 
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -71,5 +70,4 @@ def _failed(error: TwinsetError, arguments: Sequence[str]) -> int:
 
 def run() -> None:
     """The entry point."""
-    warnings.filterwarnings("ignore", module="PIL")
     sys.exit(main(sys.argv[1:]))

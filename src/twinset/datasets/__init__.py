@@ -1,1 +1,1 @@
-
+"""Public sets, and a drawn one, as manifests."""

@@ -7,7 +7,7 @@ which says how much of them counts, the sequence number that they have reached, 
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -62,18 +62,17 @@ class View:
         Float32 products pick the candidates, with more room than they can err by; float64 settles the order.
         """
         margin = 2.0 * len(query) * 2.0**-24
-        slots: list[tuple[Vectors, Ids, npt.NDArray[np.float32]]] = []
-        threshold = -np.inf
-        kept = np.empty(0, np.float32)
+        near: list[_Near] = []
+        floor, kept = -np.inf, np.empty(0, np.float32)
         for vectors, ids in self._blocks():
             scores = vectors @ query
-            near = np.flatnonzero((scores >= threshold - margin) & (ids >= 0))
-            slots.append((vectors[near], ids[near], scores[near]))
-            kept = np.concatenate([kept, scores[near]])
+            rows = np.flatnonzero((scores >= floor) & (ids >= 0))
+            near.append(_Near(vectors, ids, rows, scores[rows]))
+            kept = np.concatenate([kept, scores[rows]])
             if len(kept) > k:
                 kept = np.partition(kept, len(kept) - k)[-k:]
-                threshold = float(kept[0])
-        return _settled(slots, query, k, threshold - margin)
+                floor = float(kept[0]) - margin
+        return _settled(near, query, k, floor)
 
     def _blocks(self) -> Iterator[tuple[Vectors, Ids]]:
         for vectors, ids in self.parts:
@@ -81,17 +80,25 @@ class View:
                 yield vectors[start : start + _BLOCK], ids[start : start + _BLOCK]
 
 
-def _settled(
-    slots: list[tuple[Vectors, Ids, npt.NDArray[np.float32]]], query: Vectors, k: int, floor: float
-) -> tuple[Ids, Scores]:
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """Rows of a block that may be among the nearest, with their float32 scores."""
+
+    vectors: Vectors
+    ids: Ids
+    rows: npt.NDArray[np.intp]
+    scores: npt.NDArray[np.float32]
+
+
+def _settled(near: Sequence[_Near], query: Vectors, k: int, floor: float) -> tuple[Ids, Scores]:
     ids: list[Ids] = [np.empty(0, np.int64)]
     exact: list[Scores] = [np.empty(0)]
-    for vectors, numbers, scores in slots:
-        near = scores >= floor
-        for start in range(0, int(near.sum()), 4096):
-            part = np.flatnonzero(near)[start : start + 4096]
-            ids.append(numbers[part])
-            exact.append(exact_scores(vectors[part], query))
+    for block in near:
+        rows = block.rows[block.scores >= floor]
+        for start in range(0, len(rows), 4096):
+            part = rows[start : start + 4096]
+            ids.append(block.ids[part])
+            exact.append(exact_scores(block.vectors[part], query))
     all_ids, all_scores = np.concatenate(ids), np.concatenate(exact)
     order = np.lexsort((all_ids, -all_scores))[:k]
     return all_ids[order], all_scores[order]
