@@ -277,7 +277,7 @@ def test_the_demo_runs_twice(tmp_path: Path, capsys: Out) -> None:
         said = capsys.readouterr().out
         assert said.startswith("recall@1 0.")
         assert "drawn" in said
-        assert "twinset index YOUR_PHOTOS" in said
+        assert "index YOUR_PHOTOS --catalogue my.catalogue" in said
         assert {"photos.csv", "shop.catalogue", "sheet.png"} <= {path.name for path in out.iterdir()}
 
 

@@ -45,12 +45,14 @@ def evaluate(
 
     A query is never its own result; queries with no right answer in the gallery are counted apart.
 
+    Photos that `embeds` leaves out take no part: they are neither queries nor in the gallery.
+
     Raises:
-        NoQueriesError: no query, no gallery, or no query with a right answer.
+        NoQueriesError: no query, none that `keep` keeps, no gallery, or no query with a right answer.
 
     """
     queries, gallery = protocols.select(photos, protocol, split)
-    queries = [photo for photo in queries if keep(photo)]
+    queries = _kept(queries, keep, protocol, split)
     both = {photo.path: photo for photo in (*queries, *gallery)}
     embedded, vectors = embeds(list(both.values()))
     row = {photo.path: i for i, photo in enumerate(embedded)}
@@ -88,6 +90,16 @@ def evaluate(
         ci95=dict(zip(names, intervals, strict=True)),
         by_category=_by_category([photo for photo, _ in scored], table, names),
     )
+
+
+def _kept(queries: Sequence[Photo], keep: Callable[[Photo], bool], protocol: Protocol, split: str) -> list[Photo]:
+    kept = [photo for photo in queries if keep(photo)]
+    if not kept:
+        raise NoQueriesError(
+            f"none of {len(queries):,} queries of protocol {protocol.name} on split {split} is held out",
+            "choose other digits or another column with --hold-out",
+        )
+    return kept
 
 
 def _codes(photos: Sequence[Photo], relevant: str) -> npt.NDArray[np.int64]:

@@ -42,7 +42,7 @@ def choose(photos: Sequence[Photo], name: str | None = None, split: str | None =
     `test` where there are test rows, else `val`, else all. Rows without a split are in every split.
 
     Raises:
-        UsageError: an unknown protocol.
+        UsageError: an unknown protocol or split.
 
     """
     if name is None:
@@ -52,6 +52,8 @@ def choose(photos: Sequence[Photo], name: str | None = None, split: str | None =
     if name not in PROTOCOLS:
         raise UsageError(f"there is no protocol {name!r}", f"use one of {', '.join(PROTOCOLS)}")
     protocol = PROTOCOLS[name]
+    if split not in (None, *SPLITS):
+        raise UsageError(f"there is no split {split!r}", f"use one of {', '.join(SPLITS)}")
     if split is None:
         present = {photo.attributes.get("split", "") for photo in photos}
         split = next((s for s in ("test", "val") if s in present), "all")

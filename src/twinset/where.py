@@ -1,20 +1,22 @@
 r"""The filter language: `FIELD OP VALUE`, its only reader.
 
 OP is one of `= != < <= > >=`. A VALUE that ends in `*` is a prefix, `a|b` is a list of which one suffices,
-`\` takes the next character as it is. A photo's value `S|M|L` is a list too, of which one element suffices.
+`\` takes the next character as it is. A photo's value `S|M|L` is a list too, of which one element suffices;
+`S\|M\|L`, escaped, is the whole of it. `!=` is the opposite of `=`: no value of the list fits any element.
 `<` and its like compare as numbers, and what is no number never matches. Several filters are all required.
+White space around FIELD and around VALUE does not count, unless it is escaped; around a `|` it does.
 """
 
 import difflib
 import math
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from twinset.errors import UnknownFieldError, WhereError
 
-_SHAPE: Final = re.compile(r"\s*([^=!<>]*[^=!<>\s])\s*(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
+_SHAPE: Final = re.compile(r"([^=!<>]*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Condition:
     def matches(self, value: str) -> bool:
         """Whether a photo's text of this field fits."""
         if self.op in ("=", "!="):
-            elements = value.split("|")
+            elements = (*value.split("|"), value)
             found = any(alternative.fits(e) for alternative in self.alternatives for e in elements)
             return found == (self.op == "=")
         return any(
@@ -99,30 +101,38 @@ def number(text: str) -> float:
         value = float(text)
     except ValueError:
         return math.nan
-    return value if math.isfinite(value) else math.nan
+    return value if math.isfinite(value) and "_" not in text else math.nan
 
 
 def _condition(text: str) -> Condition:
     match = _SHAPE.fullmatch(text)
-    if match is None:
+    if match is None or not match[1].strip():
         raise WhereError(f"{text!r} is no filter", "write FIELD OP VALUE, for example category=TOPS/*")
-    field, op, value = match.groups()
-    alternatives = tuple(_alternatives(value, text))
+    field, op = match[1].strip(), match[2]
+    alternatives = tuple(_alternatives(_characters(match[3], text)))
     if op not in ("=", "!=") and any(math.isnan(number(a.text)) or a.prefix for a in alternatives):
         raise WhereError(f"{text!r} compares with what is no number", f"write {field}{op}20, or use =")
     return Condition(field, op, alternatives)
 
 
-def _alternatives(value: str, text: str) -> Iterable[Alternative]:
-    parts: list[list[str]] = [[]]
-    characters = iter(value.strip())
+def _characters(value: str, text: str) -> list[str]:
+    """The characters of a value, an escaped one with its backslash; white space around them is dropped."""
+    units: list[str] = []
+    characters = iter(value.lstrip())
     for character in characters:
-        if character == "\\":
-            taken = next(characters, None)
-            if taken is None:
-                raise WhereError(f"{text!r} ends in a lone backslash", r"write \\ for a backslash")
-            parts[-1].append("\\" + taken)
-        elif character == "|":
+        taken = next(characters, None) if character == "\\" else ""
+        if taken is None:
+            raise WhereError(f"{text!r} ends in a lone backslash", r"write \\ for a backslash")
+        units.append(character + taken)
+    while units and units[-1].isspace():
+        units.pop()
+    return units
+
+
+def _alternatives(characters: Sequence[str]) -> Iterable[Alternative]:
+    parts: list[list[str]] = [[]]
+    for character in characters:
+        if character == "|":
             parts.append([])
         else:
             parts[-1].append(character)

@@ -11,7 +11,7 @@ from twinset.datasets import wardrobe
 from twinset.errors import GateError
 from twinset.manifest import Check
 
-app = typer.Typer(no_args_is_help=True, help="Look at manifests, and make one to try things with.")
+app = typer.Typer(help="Look at manifests, and make one to try things with.")
 
 
 @app.command("check")

@@ -1,5 +1,7 @@
 """`demo`."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,5 +36,10 @@ def demo_command(
     print_line(f"Look at {done.sheet}: six customers' photos and their first five items, the right one framed.")
     print_line(f"Written to {out}: photos.csv, shop.catalogue, sheet.png")
     print_line("")
-    print_line(f"Search it:       twinset search {done.query} --catalogue {out / 'shop.catalogue'}")
-    print_line("Your own folder: twinset index YOUR_PHOTOS --catalogue my.catalogue")
+    print_line(f"Search it:       {_program()} search {done.query} --catalogue {out / 'shop.catalogue'}")
+    print_line(f"Your own folder: {_program()} index YOUR_PHOTOS --catalogue my.catalogue")
+
+
+def _program() -> str:
+    """How this program is called from here: by its name where it is on the path, else as it was called."""
+    return "twinset" if shutil.which("twinset") else sys.argv[0]

@@ -16,7 +16,6 @@ from twinset.errors import GateError, ResourceError, TwinsetError, UsageError, d
 INTERRUPTED: Final = 130
 
 app = typer.Typer(
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,6 +44,8 @@ app.add_typer(data.app, name="data")
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code. Every error is one line on stderr, and JSON too where asked."""
+    if list(arguments) in ([], ["data"]):
+        arguments = [*arguments, "--help"]
     try:
         with disk_errors(Path.cwd()):
             returned = app(args=list(arguments), prog_name="twinset", standalone_mode=False)
@@ -52,12 +53,21 @@ def main(arguments: Sequence[str]) -> int:
     except TwinsetError as error:
         return _failed(error, arguments)
     except TyperException as error:
-        return _failed(UsageError(error.format_message().rstrip("."), "see twinset --help"), arguments)
+        return _failed(_usage(error), arguments)
     except MemoryError:
         return _failed(ResourceError("memory ran out", "free some, or use smaller photos"), arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
     return returned if isinstance(returned, int) else 0
+
+
+def _usage(error: TyperException) -> UsageError:
+    """The parser's words, its suggestion as the mend."""
+    message, _, suggestion = error.format_message().partition(" Did you mean ")
+    if not suggestion:
+        message, _, suggestion = message.partition(" (Possible options: ")
+    mend = f"did you mean {suggestion.rstrip(')?')}?" if suggestion else "see twinset --help"
+    return UsageError(message.rstrip("."), mend)
 
 
 def _failed(error: TwinsetError, arguments: Sequence[str]) -> int:

@@ -17,7 +17,9 @@ from twinset.records import Fault, Photo
 class Check:
     """Counts, faults, and groups of paths whose files are equal byte for byte.
 
-    `splits`, `domains` and `categories` count photos; `single_photo_items` is information, no fault.
+    All counts but `rows` are of the `photos` that can be read; `splits`, `domains` and `categories` (every
+    level) count photos; `single_photo_items` is information, no fault. A row without a split stands in every
+    split: a file in such a row and in a row of one split is a duplicate across splits, two such rows are not.
     """
 
     rows: int
@@ -46,26 +48,27 @@ def check(manifest: Manifest, progress: Progress = SILENT) -> Check:
     good: list[tuple[Photo, str]] = []
     faults = list(manifest.faults)
     progress.start("checking", len(manifest.photos))
+    pool = ThreadPoolExecutor()
     try:
-        with ThreadPoolExecutor() as pool:
-            for photo, result in zip(
-                manifest.photos, pool.map(lambda p: _hash(manifest, p), manifest.photos), strict=True
-            ):
-                if isinstance(result, Fault):
-                    faults.append(result)
-                else:
-                    good.append((photo, result))
-                progress.advance()
+        results = pool.map(lambda photo: _hash(manifest, photo), manifest.photos)
+        for photo, result in zip(manifest.photos, results, strict=True):
+            if isinstance(result, Fault):
+                faults.append(result)
+            else:
+                good.append((photo, result))
+            progress.advance()
     finally:
+        pool.shutdown(cancel_futures=True)
         progress.finish()
-    items = Counter(photo.item_id for photo in manifest.photos)
+    readable = [photo for photo, _ in good]
+    items = Counter(photo.item_id for photo in readable)
     return Check(
         rows=manifest.rows,
         photos=len(good),
         items=len(items),
-        splits=_counts(photo.value("split") for photo in manifest.photos),
-        domains=_counts(photo.domain for photo in manifest.photos),
-        categories=_counts(level for photo in manifest.photos for level in levels(photo.category)),
+        splits=_counts(photo.value("split") for photo in readable),
+        domains=_counts(photo.domain for photo in readable),
+        categories=_counts(level for photo in readable for level in levels(photo.category)),
         faults=tuple(faults),
         duplicates_across_items=_across(good, "item_id"),
         duplicates_across_splits=_across(good, "split"),

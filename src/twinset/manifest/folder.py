@@ -21,7 +21,8 @@ def folder_photos(folder: Path, root: Path, source: str) -> tuple[list[Photo], l
     A photo that lies directly in the folder is an item of its own, named by its stem; deeper, the last folder
     is the item and those above it the category. Names that begin with `customer_`, `comsumer_` (DeepFashion's
     spelling) or `shop_` give the domain. Hidden files and folders, and files that are no photos by their
-    name's ending, are passed over.
+    name's ending, are passed over. Linked folders are not entered: what lies inside is found where it lies,
+    and one that leads out is a fault, as is a name that is not UTF-8.
 
     Raises:
         PathError: a folder cannot be listed.
@@ -31,12 +32,20 @@ def folder_photos(folder: Path, root: Path, source: str) -> tuple[list[Photo], l
     photos: list[Photo] = []
     faults: list[Fault] = []
     for path in sorted(_files(folder)):
-        wrong = confined.fault(path, on_disk=True)
+        wrong = _not_utf8(path) or confined.fault(path, on_disk=True)
         if wrong is None:
             photos.append(_photo(path, source))
-        else:
-            faults.append(Fault(0, path, *wrong))
+        elif wrong[0] == "path_outside" or not (folder / path).is_dir():
+            faults.append(Fault(0, path.encode(errors="backslashreplace").decode(), *wrong))
     return photos, faults
+
+
+def _not_utf8(path: str) -> tuple[str, str] | None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "bad_path", "the name is not UTF-8: rename the file"
+    return None
 
 
 def _files(folder: Path) -> Iterator[str]:
@@ -45,9 +54,10 @@ def _files(folder: Path) -> Iterator[str]:
 
     for here, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES:
-                yield (Path(here) / name).relative_to(folder).as_posix()
+        linked = [name for name in folders if (Path(here) / name).is_symlink()]
+        files = [name for name in names if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES]
+        for name in (*linked, *files):
+            yield (Path(here) / name).relative_to(folder).as_posix()
 
 
 def _photo(path: str, source: str) -> Photo:

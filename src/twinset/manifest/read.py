@@ -1,11 +1,12 @@
 """A CSV manifest, or a plain folder, → `Manifest`."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from twinset.errors import ManifestError, PathError
+from twinset.errors import ManifestError, PathError, disk_errors
 from twinset.manifest.folder import folder_photos
 from twinset.manifest.table import Confined, Manifest
 from twinset.records import Box, Fault, Photo, photo_id
@@ -18,7 +19,9 @@ _SPLITS: Final = ("", "train", "val", "test")
 
 
 def read(path: str | Path, *, source: str = MAIN, photos_root: Path | None = None, files: bool = True) -> Manifest:
-    """Reads a manifest; every row that cannot be used becomes a `Fault`.
+    """Reads a manifest; every row that cannot be used becomes a `Fault`, with the line on which it begins.
+
+    Paths are kept in their shortest form: `./a.jpg` is `a.jpg`, and both together are one path twice.
 
     `photos_root` is where relative paths start, by default the manifest's folder. With `files=False` nothing
     is looked up on the disk: enough where vectors stand for the photos.
@@ -29,22 +32,30 @@ def read(path: str | Path, *, source: str = MAIN, photos_root: Path | None = Non
 
     """
     path = Path(path)
-    if path.is_dir():
-        root = (photos_root or path).resolve()
+    folder = _is(path, Path.is_dir)
+    if not folder and not _is(path, Path.is_file):
+        raise PathError(f"there is no manifest or folder {path}", "name a CSV file or a folder of photos")
+    root = photos_root or (path if folder else path.parent)
+    if not _is(root, Path.is_dir):
+        raise PathError(f"there is no folder {root}", "name the folder in which the paths start")
+    root = root.resolve()
+    if folder:
         photos, faults = folder_photos(path, root, source)
         return Manifest(root, tuple(photos), tuple(faults), ())
-    if not path.is_file():
-        raise PathError(f"there is no manifest or folder {path}", "name a CSV file or a folder of photos")
-    root = (photos_root or path.parent).resolve()
-    if not root.is_dir():
-        raise PathError(f"there is no folder {root}", "name the folder in which the paths start")
     header, rows = _table(path)
     return _checked(header, rows, Confined(root), source, files=files)
 
 
 def write_faults(path: Path, faults: Iterable[Fault]) -> None:
-    """Writes faulty rows as a CSV of `line, path, code, message`; spreadsheets are not given formulas."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    """Writes faulty rows as a CSV of `line, path, code, message`.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    Raises:
+        DiskFullError, ResourceError: it cannot be written.
+
+    """
+    with disk_errors(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["line", "path", "code", "message"])
         for fault in faults:
@@ -52,22 +63,41 @@ def write_faults(path: Path, faults: Iterable[Fault]) -> None:
 
 
 def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    try:
+        return kind(path)
+    except OSError as error:
+        raise PathError(f"{path} cannot be read: {error.strerror}", "mend the name or its permissions") from error
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and each row that is not blank with the line on which it begins."""
+    rows: list[tuple[int, list[str]]] = []
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(header, path)
-            return header, [(reader.line_num, row) for row in reader if row]
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8 (byte {error.start:,})", "save it as CSV in UTF-8") from error
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header, path)
+        begins = reader.line_num + 1
+        for row in reader:
+            rows.append((begins, row))
+            begins = reader.line_num + 1
     except csv.Error as error:
         raise ManifestError(
             f"{path}, line {reader.line_num}: {error}", "save it as CSV, separated by commas"
         ) from error
+    return header, [(line, row) for line, row in rows if row]
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ManifestError(f"{path}, line {line:,}, is not UTF-8", "save it as CSV in UTF-8") from error
     except OSError as error:
         raise PathError(f"{path} cannot be read: {error.strerror}", "mend its permissions") from error
 

@@ -25,7 +25,7 @@ class HoldOut:
 
 
 def parse_hold_out(text: str) -> HoldOut:
-    """Parses `COLUMN=0-7` (or `COLUMN=0-3,a`).
+    """Parses `COLUMN=0-7` (or `COLUMN=0-3,a`): hex digits, in small letters, and ranges that go up.
 
     >>> sorted(parse_hold_out("style=0-2,f").digits)
     ['0', '1', '2', 'f']
@@ -40,5 +40,7 @@ def parse_hold_out(text: str) -> HoldOut:
     digits: set[str] = set()
     for part in match[2].split(","):
         first, last = int(part[0], 16), int(part[-1], 16)
+        if first > last:
+            raise UsageError(f"the digits {part} of {text!r} go down", f"write {part[-1]}-{part[0]}")
         digits.update(f"{digit:x}" for digit in range(first, last + 1))
     return HoldOut(match[1].strip(), frozenset(digits))

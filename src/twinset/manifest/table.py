@@ -63,7 +63,7 @@ class Confined:
         """The code and message of what is wrong with a relative path, None where it can be used."""
         if "\0" in path or not path.strip():
             return "bad_path", "the path is empty or has a NUL"
-        if path.startswith(("https://", "http://")):
+        if path.lower().startswith(("https://", "http://")):
             return "url_path", "a photo by URL: download it, and give the path of the file"
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or "\\" in path:

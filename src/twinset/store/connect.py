@@ -37,7 +37,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         if wal.exists() and wal.stat().st_size:
             raise ReadOnlyError(
                 f"{path.parent} may not be written, and {wal.name} waits to be folded in",
-                "run `twinset info` once where the folder may be written",
+                "run `twinset verify` once where the folder may be written",
             )
         mode = "ro&immutable=1"
     with translated(path):
