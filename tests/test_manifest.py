@@ -1,4 +1,4 @@
-"""Manifests: CSV and plain folders are read as the contract says, every faulty row is reported, `check` counts right."""
+"""Manifests and plain folders are read as the contract says, every faulty row is reported, `check` counts right."""
 
 import csv
 import hashlib
@@ -54,7 +54,7 @@ def codes(found: manifest.Manifest) -> list[tuple[int, str, str]]:
     return [(fault.line, fault.path, fault.code) for fault in found.faults]
 
 
-# ---------------------------------------------------------------------------------------------------- good tables
+# --- good tables
 
 
 def test_every_column(tmp_path: Path) -> None:
@@ -67,7 +67,12 @@ def test_every_column(tmp_path: Path) -> None:
     )
     found = manifest.read(table(tmp_path, text))
     first, second = found.photos
-    assert (first.item_id, first.category, first.domain, first.view) == ("00123", "TOPS/T_Shirt", "customer", "back")
+    assert (first.item_id, first.category, first.domain, first.view) == (
+        "00123",
+        "TOPS/T_Shirt",
+        "customer",
+        "back",
+    )
     assert first.box == (1, 2, 3.5, 4)
     assert first.attributes == {
         "split": "test",
@@ -87,7 +92,7 @@ def test_every_column(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 def test_ends_of_lines_and_bom(tmp_path: Path, end: str, bom: bytes) -> None:
-    """Unix, Windows and old Mac line ends, a byte order mark, blank lines, no end of the last line: all are read."""
+    """Unix, Windows and old Mac line ends, a byte order mark, blank lines, an open last line: all are read."""
     files(tmp_path, "a.png", "b.png")
     lines = [" path , item_id,title", "a.png,1,x", "", "b.png,2,衬衫"]
     found = manifest.read(table(tmp_path, bom + end.join(lines).encode()))
@@ -110,7 +115,9 @@ def test_quoted_newlines_keep_the_line_numbers(tmp_path: Path) -> None:
 def test_chinese_names(tmp_path: Path) -> None:
     """Paths, items, categories and columns need not be ASCII."""
     files(tmp_path, "照片/衬衫 1.png")
-    photo = manifest.read(table(tmp_path, "path,item_id,category,颜色\n照片/衬衫 1.png,衬衫,上衣/衬衫,红\n")).photos[0]
+    photo = manifest.read(
+        table(tmp_path, "path,item_id,category,颜色\n照片/衬衫 1.png,衬衫,上衣/衬衫,红\n")
+    ).photos[0]
     assert (photo.item_id, photo.category, photo.value("颜色")) == ("衬衫", "上衣/衬衫", "红")
 
 
@@ -133,7 +140,7 @@ def test_photos_root(tmp_path: Path) -> None:
     assert [p.path for p in found.photos] == ["a.png"]
     assert found.root == (tmp_path / "elsewhere").resolve()
     assert [code for *_, code in codes(found)] == ["missing_file", "path_outside"]
-    with pytest.raises(PathError, match="there is no folder .*nowhere"):
+    with pytest.raises(PathError, match=r"there is no folder .*nowhere"):
         manifest.read(path, photos_root=tmp_path / "nowhere")
 
 
@@ -144,7 +151,7 @@ def test_without_looking_for_files(tmp_path: Path) -> None:
     assert codes(found) == [(3, "../out.png", "path_outside")]
 
 
-# ------------------------------------------------------------------------------------------------ no manifest at all
+# --- no manifest at all
 
 
 @pytest.mark.parametrize(
@@ -158,7 +165,10 @@ def test_without_looking_for_files(tmp_path: Path) -> None:
         ("path\titem_id\na.png\t1\n", "separated by commas"),
         ("path,item_id,colour,colour\n", "has the column 'colour' twice"),
         ("path,item_id, path\n", "has the column 'path' twice"),
-        ("path,item_id\n" + "ok.png,1\n" * 2000 + "caf\xe9.png,2\n", "line 2,002, is not UTF-8.*save it as CSV in UTF-8"),
+        (
+            "path,item_id\n" + "ok.png,1\n" * 2000 + "caf\xe9.png,2\n",
+            "line 2,002, is not UTF-8.*save it as CSV in UTF-8",
+        ),
         ("path,item_id\n".encode("utf-16"), "line 1, is not UTF-8"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "is not UTF-8"),
         ('path,item_id\n"a.png"x,1\n', r"line 2: .*save it as CSV"),
@@ -176,7 +186,7 @@ def test_unusable_tables(tmp_path: Path, text: str | bytes, message: str) -> Non
 
 def test_missing_manifests(tmp_path: Path) -> None:
     """A manifest that is not there, or whose name cannot be, is a bad path."""
-    with pytest.raises(PathError, match="there is no manifest or folder .*none.csv") as caught:
+    with pytest.raises(PathError, match=r"there is no manifest or folder .*none.csv") as caught:
         manifest.read(tmp_path / "none.csv")
     assert caught.value.exit_code == 3
     with pytest.raises(PathError, match="cannot be read"):
@@ -191,7 +201,7 @@ def test_missing_manifests(tmp_path: Path) -> None:
 def test_no_good_row(tmp_path: Path) -> None:
     """A manifest without one good row is read, and refused where photos are required, naming the first fault."""
     found = manifest.read(table(tmp_path, "path,item_id\nx.png,1\ny.png,2\n"))
-    with pytest.raises(ManifestError, match="none of 2 rows can be used; line 2, 'x.png': there is no such file"):
+    with pytest.raises(ManifestError, match=r"none of 2 rows can be used; line 2, 'x.png': there is no such file"):
         found.require_photos()
     header_only = manifest.read(table(tmp_path, "path,item_id\n"))
     assert header_only.rows == 0
@@ -202,7 +212,7 @@ def test_no_good_row(tmp_path: Path) -> None:
         manifest.read(tmp_path / "empty").require_photos()
 
 
-# ------------------------------------------------------------------------------------------------------- faulty rows
+# --- faulty rows
 
 HEADER = ["path", "item_id", "domain", "split", "box"]
 FAULTY = [
@@ -234,7 +244,17 @@ FAULTY = [
     (["other.png", "1", "", "Test", ""], "bad_split", "'Test' is none of train, val, test"),
     *(
         (["other.png", "1", "", "", box], "bad_box", "is not x1,y1,x2,y2")
-        for box in ("1,2,3", "1,2,3,4,5", "a,b,c,d", "3,2,1,4", "1,4,3,2", "1,2,1,4", "-1,0,3,4", "nan,0,1,1", "0,0,inf,1")
+        for box in (
+            "1,2,3",
+            "1,2,3,4,5",
+            "a,b,c,d",
+            "3,2,1,4",
+            "1,4,3,2",
+            "1,2,1,4",
+            "-1,0,3,4",
+            "nan,0,1,1",
+            "0,0,inf,1",
+        )
     ),
 ]
 
@@ -313,18 +333,17 @@ def test_random_tables(tmp_path: Path, data: bytes) -> None:
     """Any bytes are read, or refused with `ManifestError`; rows add up."""
     try:
         found = manifest.read(table(tmp_path, data))
-    except ManifestError as error:
-        assert str(error)
-    else:
-        assert found.rows == len(found.photos) + len(found.faults)
-        assert all(fault.code and fault.message and fault.line > 1 for fault in found.faults)
+    except ManifestError:
+        return
+    assert found.rows == len(found.photos) + len(found.faults)
+    assert all(fault.code and fault.message and fault.line > 1 for fault in found.faults)
 
 
-# ------------------------------------------------------------------------------------------------------ plain folders
+# --- plain folders
 
 
 def test_plain_folder(tmp_path: Path) -> None:
-    """Photos in the folder are items by their stem; deeper, the last folder is the item, those above the category."""
+    """Photos in the folder are items by their stem; deeper, the last folder is the item, others the category."""
     files(
         tmp_path,
         "lone.v2.png",
@@ -377,7 +396,7 @@ def test_plain_folder_with_links_and_odd_names(tmp_path: Path) -> None:
     manifest.write_faults(tmp_path / "skipped.csv", found.faults)
 
 
-# -------------------------------------------------------------------------------------------------------------- check
+# --- check
 
 
 def checked(root: Path, rows: list[tuple[str, str, str, str, str]]) -> manifest.Check:
@@ -407,9 +426,9 @@ def test_check_counts(tmp_path: Path) -> None:
     assert found.domains == {"customer": 1, "shop": 3}
     assert found.categories == {"TOPS": 3, "TOPS/T_Shirt": 2}
     assert [(f.line, f.path, f.code) for f in found.faults] == [
-        (8, "gone.png", "missing_file"),
         (6, "bad.png", "truncated_photo"),
         (7, "text.jpg", "not_a_photo"),
+        (8, "gone.png", "missing_file"),
     ]
     assert not found.ok
     assert set(found.to_json()) == {
@@ -490,7 +509,7 @@ def test_category_levels() -> None:
     assert levels("A/b/c") == ["A", "A/b", "A/b/c"]
 
 
-# ------------------------------------------------------------------------------------------------------------ hold-out
+# --- hold-out
 
 
 def styled(attributes: Mapping[str, str]) -> Photo:
@@ -512,13 +531,15 @@ def test_hold_out_hashes_the_value() -> None:
 def test_hold_out_forms(text: str, digits: str) -> None:
     """Digits and ranges, separated by commas, are parsed."""
     held = parse_hold_out(text)
-    assert (held.column, held.digits) == (text.split("=")[0], frozenset(digits))
+    assert (held.column, held.digits) == (text.partition("=")[0], frozenset(digits))
 
 
-@pytest.mark.parametrize("text", ["", "style", "style=", "=0-7", "style=0-g", "style=07", "style=7-0", "a=0-", "a=1,"])
+@pytest.mark.parametrize(
+    "text", ["", "style", "style=", "=0-7", "style=0-g", "style=07", "style=7-0", "a=0-", "a=1,"]
+)
 def test_no_hold_out(text: str) -> None:
     """Any other form is refused as usage, a range that goes down too."""
-    with pytest.raises(UsageError, match="is no hold-out|go down") as caught:
+    with pytest.raises(UsageError, match=r"is no hold-out|go down") as caught:
         parse_hold_out(text)
     assert caught.value.exit_code == 2
 

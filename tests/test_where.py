@@ -1,5 +1,6 @@
-"""The filter language: every operator, prefixes, lists and escapes, against a slow matcher; bad filters are refused."""
+"""The filter language: operators, prefixes, lists and escapes against a slow matcher; bad filters are refused."""
 
+import contextlib
 import math
 import operator
 import time
@@ -78,10 +79,12 @@ def test_all_filters_are_required_and_none_fits_everything() -> None:
         assert where.parse(texts).matches(photo.value) is fits
 
 
-@pytest.mark.parametrize("text", ["", "domain", "=shop", "  =shop", "!=a", "a!b", "title=a\\", "price<", "price>1*"])
+@pytest.mark.parametrize(
+    "text", ["", "domain", "=shop", "  =shop", "!=a", "a!b", "title=a\\", "price<", "price>1*"]
+)
 def test_no_filter(text: str) -> None:
     """What is no FIELD OP VALUE, ends in a lone backslash or compares with no number is refused as usage."""
-    with pytest.raises(WhereError, match="is no filter|lone backslash|compares with what is no number") as caught:
+    with pytest.raises(WhereError, match=r"is no filter|lone backslash|compares with what is no number") as caught:
         where.parse([text])
     assert (caught.value.exit_code, caught.value.code) == (2, "bad_where")
     assert caught.value.mend
@@ -90,7 +93,7 @@ def test_no_filter(text: str) -> None:
 @pytest.mark.parametrize("text", ["price<cheap", "price>=1_000", "price<nan", "price>inf", "price<5|x"])
 def test_comparing_with_no_number(text: str) -> None:
     """An order with what is no finite number is refused, and the mend shows a number."""
-    with pytest.raises(WhereError, match="compares with what is no number: write price.*20, or use ="):
+    with pytest.raises(WhereError, match=r"compares with what is no number: write price.*20, or use ="):
         where.parse([text])
 
 
@@ -122,10 +125,8 @@ def test_any_text_survives_escaped(text: str) -> None:
 def test_parsing_raises_nothing_else(texts: list[str]) -> None:
     """Any text is parsed, or refused with `WhereError`, in no time."""
     begun = time.perf_counter()
-    try:
+    with contextlib.suppress(WhereError):
         where.parse(texts).matches(lambda field: field)
-    except WhereError as error:
-        assert str(error)
     assert time.perf_counter() - begun < 1
 
 

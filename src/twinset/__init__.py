@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from twinset.catalogue import Catalogue, IndexOptions
     from twinset.embedder import Embedder
     from twinset.errors import TwinsetError
-    from twinset.evaluate import evaluate
     from twinset.records import Answer, Hit
 
 __version__: Final = "0.1.0"
@@ -22,7 +21,6 @@ __all__ = [
     "Hit",
     "IndexOptions",
     "TwinsetError",
-    "evaluate",
     "open_bundle",
 ]
 
@@ -34,7 +32,6 @@ _HOMES: Final = {
     "Hit": "records",
     "IndexOptions": "catalogue",
     "TwinsetError": "errors",
-    "evaluate": "evaluate",
     "open_bundle": "bundle",
 }
 

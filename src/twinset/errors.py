@@ -213,13 +213,15 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turns the operating system's errors of writing `path` into ours.
 
     Raises:
-        DiskFullError, ResourceError: by the error's number.
+        PathError, DiskFullError, ResourceError: by the error's number.
 
     """
     try:
         yield
     except OSError as error:
         where = error.filename or path
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+            raise PathError(f"{where}: {error.strerror}", "name a place that is there") from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(f"no space is left to write {where}", "free some space and run it again") from error
         raise ResourceError(f"{where}: {error.strerror}", "check the disk and its permissions") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twinset.errors import PathError, VectorsError
+from twinset.errors import PathError, VectorsError, disk_errors
 from twinset.records import Photo, Vectors
 
 
@@ -35,17 +35,23 @@ class VectorsFile:
 
 
 def save(path: Path, photos: Sequence[Photo], vectors: Vectors, fingerprint: str, *, boxes: bool) -> None:
-    """Writes vectors beside their paths; `boxes` tells whether boxes were used."""
+    """Writes vectors beside their paths, all or nothing; `boxes` tells whether boxes were used.
+
+    Raises:
+        PathError, DiskFullError, ResourceError: the disk refused it.
+
+    """
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        np.savez(
-            file,
-            path=np.array([photo.path for photo in photos], dtype=np.str_),
-            embedding=vectors,
-            fingerprint=np.array(fingerprint),
-            boxes=np.array("used" if boxes else "ignored"),
-        )
-    temporary.replace(path)
+    with disk_errors(path):
+        with temporary.open("wb") as file:
+            np.savez(
+                file,
+                path=np.array([photo.path for photo in photos], dtype=np.str_),
+                embedding=vectors,
+                fingerprint=np.array(fingerprint),
+                boxes=np.array("used" if boxes else "ignored"),
+            )
+        temporary.replace(path)
 
 
 def load(path: Path) -> VectorsFile:

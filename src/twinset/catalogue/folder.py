@@ -8,10 +8,10 @@ from typing import Final
 
 from twinset import bundle as bundles
 from twinset.bundle import Bundle
-from twinset.errors import CatalogueError, FingerprintError, PathError
+from twinset.errors import CatalogueError, FingerprintError, PathError, disk_errors
 from twinset.store import copies, rows
 from twinset.store.copies import Copies
-from twinset.store.lock import disk_errors, writing
+from twinset.store.lock import writing
 from twinset.store.rows import Rows, Version
 
 FORMAT: Final = 1

@@ -57,7 +57,9 @@ def main(arguments: Sequence[str]) -> int:
     except MemoryError:
         return _failed(ResourceError("memory ran out", "free some, or use smaller photos"), arguments)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        returned = INTERRUPTED
+    if returned == INTERRUPTED:
+        sys.stderr.write("twinset: interrupted; what is committed stays\n")
     return returned if isinstance(returned, int) else 0
 
 

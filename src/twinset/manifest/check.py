@@ -69,7 +69,7 @@ def check(manifest: Manifest, progress: Progress = SILENT) -> Check:
         splits=_counts(photo.value("split") for photo in readable),
         domains=_counts(photo.domain for photo in readable),
         categories=_counts(level for photo in readable for level in levels(photo.category)),
-        faults=tuple(faults),
+        faults=tuple(sorted(faults, key=lambda fault: fault.line)),
         duplicates_across_items=_across(good, "item_id"),
         duplicates_across_splits=_across(good, "split"),
         single_photo_items=sum(count == 1 for count in items.values()),

@@ -127,16 +127,16 @@ def _checked(
     lines: dict[str, int] = {}
     for line, row in rows:
         cells = dict(zip(header, row, strict=False))
-        path = cells.get("path", "")
-        wrong = next(_wrongs(header, row, cells), None) or confined.fault(path, on_disk=files)
-        path = str(Path(path)) if wrong is None else path
+        given = cells.get("path", "")
+        wrong = next(_wrongs(header, row, cells), None) or confined.fault(given, on_disk=files)
+        path = given if wrong else str(Path(given))
         if wrong is None and path in lines:
             wrong = "duplicate_path", f"the path stands in line {lines[path]} already"
         if wrong is None:
             lines[path] = line
             photos.append(_photo(cells, path, source, line))
         else:
-            faults.append(Fault(line, path, *wrong))
+            faults.append(Fault(line, given, *wrong))
     return Manifest(confined.root, tuple(photos), tuple(faults), tuple(header))
 
 

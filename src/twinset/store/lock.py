@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from twinset.errors import BusyError, DiskFullError, ReadOnlyError, ResourceError
+from twinset.errors import BusyError, ReadOnlyError, disk_errors
 from twinset.store.connect import may_write
 
 WAIT_SECONDS: Final = 10.0
@@ -37,23 +37,6 @@ def writing(folder: Path, wait: float = WAIT_SECONDS) -> Iterator[None]:
         file.flush()
         yield
         file.truncate(0)
-
-
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turns the operating system's errors of writing into ours.
-
-    Raises:
-        DiskFullError, ResourceError: by the error's number.
-
-    """
-    try:
-        yield
-    except OSError as error:
-        where = error.filename or folder
-        if error.errno in (28, 122):
-            raise DiskFullError(f"no space is left to write {where}", "free some space and run it again") from error
-        raise ResourceError(f"{where}: {error.strerror}", "check the disk and its permissions") from error
 
 
 def _acquire(descriptor: int, folder: Path, wait: float) -> None:

@@ -20,6 +20,7 @@ from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, pack, unpack
 NAME: Final = "rows.sqlite"
 Ids = npt.NDArray[np.int64]
 _AT_ONCE: Final = 500
+_VECTOR: Final = "version, id, sequence, made_from, vector, checksum"
 _MEND: Final = "restore the catalogue from a copy, or build it again"
 
 
@@ -143,25 +144,19 @@ class Rows:
         return dict(self._all("SELECT photo_id, content FROM photos"))
 
     def vectors(self, version: Version, ids: Sequence[int]) -> Vectors:
-        """The vectors f32 `(N, D)` of photos, in the order of `ids`."""
-        sql = f"SELECT id, vector FROM vectors WHERE version = {version.number:d} AND id IN ({{}})"
-        found = dict(self._chunks(sql, ids))
+        """The vectors f32 `(N, D)` of photos, in the order of `ids`; their checksums are checked."""
+        sql = f"SELECT {_VECTOR} FROM vectors WHERE version = {version.number:d} AND id IN ({{}})"
+        found = {stored[1]: self._blob(stored) for stored in self._chunks(sql, ids)}
         return unpack([found[number] for number in ids], version.dim)
 
     def vectors_since(self, version: Version, sequence: int) -> Iterator[tuple[Vectors, Ids]]:
         """Vectors `(N, D)` and numbers `(N,)` that changed after `sequence`, oldest first, in chunks; checked."""
-        sql = (
-            "SELECT sequence, id, made_from, vector, checksum FROM vectors WHERE version = ? AND sequence > ? "
-            "ORDER BY sequence"
-        )
+        sql = f"SELECT {_VECTOR} FROM vectors WHERE version = ? AND sequence > ? ORDER BY sequence"
         with translated(self.path):
             cursor = self._connection.execute(sql, (version.number, sequence))
             while chunk := cursor.fetchmany(4096):
-                for changed, number, made_from, blob, crc in chunk:
-                    if checksum(version.number, number, changed, made_from, blob) != crc:
-                        raise CatalogueError(f"{self.path}: the vector of photo {number} is damaged", _MEND)
-                numbers = np.array([row[1] for row in chunk], np.int64)
-                yield unpack([row[3] for row in chunk], version.dim), numbers
+                numbers = np.array([stored[1] for stored in chunk], np.int64)
+                yield unpack([self._blob(stored) for stored in chunk], version.dim), numbers
 
     def changed_since(self, version: Version, sequence: int) -> Ids:
         """Numbers of photos whose vector changed or which were removed after `sequence`."""
@@ -234,7 +229,7 @@ class Rows:
         return found
 
     def _vector_problems(self, version: int, vectors: int, summed: int) -> Iterator[str]:
-        sql = "SELECT version, id, sequence, made_from, vector, checksum FROM vectors WHERE version = ?"
+        sql = f"SELECT {_VECTOR} FROM vectors WHERE version = ?"
         count = total = 0
         for stored in self._all(sql, (version,)):
             if checksum(*stored[:-1]) != stored[-1]:
@@ -271,6 +266,12 @@ class Rows:
         for start in range(0, len(keys), _AT_ONCE):
             part = keys[start : start + _AT_ONCE]
             yield from self._all(sql.format(", ".join("?" * len(part))), part)
+
+    def _blob(self, stored: tuple[Any, ...]) -> bytes:
+        *_, blob, crc = stored
+        if checksum(*stored[:-1]) != crc:
+            raise CatalogueError(f"{self.path}: the vector of photo {stored[1]} is damaged", _MEND)
+        return bytes(blob)
 
     def _rows(self, column: str, keys: Sequence[Any]) -> Iterator[Row]:
         for stored in self._chunks(f"SELECT {COLUMNS} FROM photos WHERE {column} IN ({{}})", keys):

@@ -1,0 +1,41 @@
+"""Small real shops for tests: solid colours and stripes, in a manifest."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from twinset.records import Pixels
+
+
+def picture(seed: int, size: int = 32) -> Pixels:
+    """Three bands of random colours."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    bands = generator.integers(0, 256, (3, 3), dtype=np.uint8)
+    return np.repeat(np.repeat(bands, size // 3 + 1, axis=0)[:size, np.newaxis], size, axis=1)
+
+
+def write(folder: Path, rows: list[dict[str, str]], seeds: dict[str, int]) -> Path:
+    """Writes the photos and the manifest of a shop; returns the manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, seed in seeds.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(seed)).save(folder / path)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [",".join(columns), *(",".join(row.get(name, "") for name in columns) for row in rows)]
+    manifest = folder / "photos.csv"
+    manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return manifest
+
+
+def shop(folder: Path, items: int = 20, views: int = 2) -> Path:
+    """A shop of some items, each with some photos, a price and a category."""
+    rows, seeds = [], {}
+    for item in range(items):
+        for view in range(views):
+            path = f"{item:03d}/{view}.png"
+            rows.append(
+                {"path": path, "item_id": f"i{item:03d}", "category": "TOPS/Tee", "price": "10", "view": f"v{view}"}
+            )
+            seeds[path] = item * 7 + view
+    return write(folder, rows, seeds)
