@@ -206,6 +206,8 @@ def test_bad_input_is_one_line_and_its_exit_code(shop: Path, tmp_path: Path, cap
     failed(capsys, ["index", str(empty), "-c", str(tmp_path / "new"), "--replce"], 2, "--replace")
     failed(capsys, ["serch", str(cut)], 2, "search")
     failed(capsys, ["evaluate", str(shop / "photos.csv"), "--queries", "spilt=test"], 2, "did you mean split?")
+    hold_out = ["evaluate", str(shop / "photos.csv"), "--hold-out", "stlye=0-7"]
+    failed(capsys, hold_out, 2, "did you mean style?")
     failed(
         capsys,
         ["evaluate", str(shop / "photos.csv"), "--protocol", "views", "--split", "val", "--gallery", "view=x"],

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from twinset import manifest
-from twinset.errors import ManifestError, PathError, ResourceError, UsageError
+from twinset.errors import ManifestError, PathError, UsageError
 from twinset.manifest.check import levels
 from twinset.manifest.split import parse_hold_out
 from twinset.records import Fault, Photo
@@ -308,7 +308,7 @@ def test_write_faults(tmp_path: Path) -> None:
     for i, (line, path, code, message) in enumerate(rows):
         assert (line, code, path) == (str(i), "missing_file", message)
         assert path == (f"'{texts[i]}" if i < 7 else texts[i])
-    with pytest.raises(ResourceError, match="nowhere"):
+    with pytest.raises(PathError, match="nowhere"):
         manifest.write_faults(tmp_path / "nowhere/skipped.csv", faults)
 
 

@@ -20,9 +20,9 @@ from PIL import Image
 from twinset import photos
 from twinset.bundle import open_bundle
 from twinset.datasets import wardrobe
-from twinset.embedder import Embedder, in_fractions
+from twinset.embedder import Embedder
 from twinset.errors import PHOTO_CODES, PathError, PhotoError
-from twinset.photos import Decoded
+from twinset.photos import Decoded, in_fractions
 from twinset.records import Pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL[.].*")

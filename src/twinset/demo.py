@@ -8,7 +8,6 @@ from typing import Final
 from twinset import manifest, photos, protocols, sheet
 from twinset.catalogue import Catalogue
 from twinset.datasets import wardrobe
-from twinset.embedder import in_fractions
 from twinset.errors import PathError
 from twinset.evaluate import evaluate
 from twinset.manifest import Manifest
@@ -93,7 +92,7 @@ def _vectors(catalogue: Catalogue, drawn: Manifest, chosen: Sequence[Photo]) -> 
 def _search(catalogue: Catalogue, drawn: Manifest, photo: Photo) -> _Search:
     data = photos.read_bytes(drawn.root / photo.path)
     decoded = photos.decode(data)
-    box = in_fractions(photo.box, decoded)
+    box = photos.in_fractions(photo.box, decoded)
     return _Search(photo, decoded.pixels, box, catalogue.search(data, k=_TOP, box=box))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from twinset import photos as photo_files
 from twinset.bundle import Bundle
-from twinset.errors import BundleError, InputError, PhotoError, UsageError
-from twinset.photos import Decoded
+from twinset.errors import BundleError, InputError, UsageError
+from twinset.photos import Decoded, in_fractions
 from twinset.preprocess import grown
 from twinset.progress import SILENT, Progress
 from twinset.records import Box, Fault, Photo, Pixels, Vectors
@@ -116,23 +116,6 @@ def in_order(work: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def in_fractions(box: Box | None, photo: Decoded) -> Box | None:
-    """A box in pixels of the upright photo as fractions 0-1 of it.
-
-    Raises:
-        PhotoError: the box lies outside the photo.
-
-    """
-    if box is None:
-        return None
-    x1, y1 = max(box[0] / photo.width, 0.0), max(box[1] / photo.height, 0.0)
-    x2, y2 = min(box[2] / photo.width, 1.0), min(box[3] / photo.height, 1.0)
-    if not (x1 < x2 and y1 < y2):
-        size = f"{photo.width} × {photo.height}"
-        raise PhotoError("bad_box", f"the box {box} lies outside the photo of {size} pixels", "mend the box")
-    return x1, y1, x2, y2
 
 
 def query_box(box: Sequence[float]) -> Box:

@@ -27,7 +27,7 @@ from PIL import (
 )
 
 from twinset.errors import PathError, PhotoError
-from twinset.records import Pixels
+from twinset.records import Box, Pixels
 
 MAX_BYTES: Final = 20 * 2**20
 MAX_PIXELS: Final = 25_000_000
@@ -146,6 +146,23 @@ def decode(data: bytes) -> Decoded:
         raise
     except Exception as error:
         raise _translated(error, kind) from error
+
+
+def in_fractions(box: Box | None, photo: Decoded) -> Box | None:
+    """A box in pixels of the upright photo as fractions 0-1 of it.
+
+    Raises:
+        PhotoError: the box lies outside the photo.
+
+    """
+    if box is None:
+        return None
+    x1, y1 = max(box[0] / photo.width, 0.0), max(box[1] / photo.height, 0.0)
+    x2, y2 = min(box[2] / photo.width, 1.0), min(box[3] / photo.height, 1.0)
+    if not (x1 < x2 and y1 < y2):
+        size = f"{photo.width} × {photo.height}"
+        raise PhotoError("bad_box", f"the box {box} lies outside the photo of {size} pixels", "mend the box")
+    return x1, y1, x2, y2
 
 
 def shrink(pixels: Pixels, long_side: int) -> Pixels:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class VectorsFile:
             VectorsError: a path is missing or extra.
 
         """
-        index = {path: i for i, path in enumerate(self.paths)}
+        index = {_plain(path): i for i, path in enumerate(self.paths)}
         wanted = {photo.path for photo in photos}
         for what, names in (("lack", wanted - index.keys()), ("have, beyond the manifest,", index.keys() - wanted)):
             if names:
@@ -76,7 +76,8 @@ def load(path: Path) -> VectorsFile:
             f"{path} has path {paths.dtype}{paths.shape} and embedding {vectors.dtype}{vectors.shape}",
             "path must be N strings, embedding N × D floats",
         )
-    if len(set(paths.tolist())) != len(paths):
+    names = tuple(paths.tolist())
+    if len({_plain(name) for name in names}) != len(names):
         raise VectorsError(f"{path} has a path twice", "keep one vector a path")
     with np.errstate(over="ignore"):
         vectors = vectors.astype(np.float32)
@@ -84,4 +85,9 @@ def load(path: Path) -> VectorsFile:
     if not np.all(np.isfinite(lengths)) or np.any(lengths == 0):
         raise VectorsError(f"{path} has a vector that is zero or not finite", "leave such rows out")
     np.divide(vectors, lengths, out=vectors, casting="same_kind")
-    return VectorsFile(tuple(str(p) for p in paths), vectors, fingerprint)
+    return VectorsFile(names, vectors, fingerprint)
+
+
+def _plain(path: str) -> str:
+    """A path as a manifest reads it: `./a.jpg` is `a.jpg`."""
+    return str(PurePosixPath(path))

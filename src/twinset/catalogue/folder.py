@@ -37,9 +37,17 @@ class CatalogueFolder:
         Raises:
             BundleError: it is damaged.
             FingerprintError: it is another one than made the version's vectors.
+            CatalogueError: it is missing.
 
         """
-        bundle = bundles.open_bundle(self.path / "bundles" / version.fingerprint)
+        place = self.path / "bundles" / version.fingerprint
+        if not place.is_dir():
+            raise CatalogueError(f"{place} is missing", rows.MEND)
+        bundle = bundles.open_bundle(place)
+        if bundle.facts.dim != version.dim:
+            raise CatalogueError(
+                f"{self.path / rows.NAME} is damaged: version {version.number} has no D", rows.MEND
+            )
         if bundle.fingerprint != version.fingerprint:
             raise FingerprintError(
                 f"{bundle.folder} has fingerprint {bundle.fingerprint[:12]}…, the catalogue's vectors were made by "

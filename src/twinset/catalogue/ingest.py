@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from twinset import photos as photo_files
-from twinset.embedder import Embedder, in_fractions, in_order
+from twinset.embedder import Embedder, in_order
 from twinset.errors import InputError
 from twinset.manifest import Manifest
 from twinset.progress import Progress
@@ -144,7 +144,7 @@ def _work(embedder: Embedder, root: Path) -> Callable[[Task], tuple[Task, Result
             if old is not None and (old.content, old.photo.box, old.photo.domain) == made_from:
                 return task, None
             decoded = photo_files.decode(data)
-            vector = embedder.embed(decoded, in_fractions(photo.box, decoded))
+            vector = embedder.embed(decoded, photo_files.in_fractions(photo.box, decoded))
             copy = photo_files.encode_jpeg(photo_files.shrink(decoded.pixels, LONG_SIDE))
             return task, Fresh((content, len(data), path.stat().st_mtime_ns), vector, copy)
         except (InputError, OSError) as error:

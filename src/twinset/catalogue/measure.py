@@ -26,6 +26,7 @@ def embed(rows: Rows, live: Live, manifest: Manifest, chosen: Sequence[Photo], p
         roots = ", ".join(f"{s.name} = {s.root}" for s in sources)
         raise SourceError(f"{manifest.root} is no source of the catalogue ({roots})", "index this manifest first")
     version = rows.live()
+    embedder = live.embedder(version)
     name_of = {photo.path: photo_id(source, photo.path) for photo in chosen}
     found = rows.find(list(name_of.values()))
     stored = [photo for photo in chosen if name_of[photo.path] in found]
@@ -37,6 +38,6 @@ def embed(rows: Rows, live: Live, manifest: Manifest, chosen: Sequence[Photo], p
         if photo.domain == "shop"
     ]
     queries = [photo for photo in others if photo.domain != "shop"]
-    embedded = embed_photos(live.embedder(version), queries, manifest.root, progress)
+    embedded = embed_photos(embedder, queries, manifest.root, progress)
     both = embedded.vectors if vectors is None else np.concatenate([vectors, embedded.vectors])
     return Embedded((*stored, *embedded.photos), both, (*absent, *embedded.faults))

@@ -15,10 +15,10 @@ import numpy as np
 from twinset import group, photos
 from twinset.catalogue.versions import Live
 from twinset.embedder import query_box
-from twinset.errors import CursorError, CursorExpiredError, UsageError
+from twinset.errors import CatalogueError, CursorError, CursorExpiredError, UsageError
 from twinset.group import Ranked
 from twinset.records import Answer, Box, Hit, PhotoHit, Vectors
-from twinset.store.rows import Rows, Version
+from twinset.store.rows import MEND, Rows, Version
 from twinset.store.schema import Row
 from twinset.store.vectors import exact_scores
 
@@ -84,7 +84,7 @@ def search(
             after.last if after else None,
         )
         first = after.rank + 1 if after else 1
-        members = _members(rows, version, query, [r.key for r in ranked], by)
+        members = _members(rows, version, query, ranked, by)
         hits = tuple(_hit(rank, members[r.key]) for rank, r in enumerate(ranked, first))
     clock.append(time.perf_counter())
     last = first + len(ranked) - 1
@@ -109,14 +109,23 @@ def _after(text: str | None, sequence: int, query: str) -> _Cursor | None:
 
 
 def _members(
-    rows: Rows, version: Version, query: Vectors, keys: Sequence[str], by: By
+    rows: Rows, version: Version, query: Vectors, ranked: Sequence[Ranked], by: By
 ) -> dict[str, list[tuple[float, Row]]]:
-    """The photos of each key with their scores, best first, ties by photo id."""
+    """The photos of each key with their scores, best first, ties by photo id.
+
+    Raises:
+        CatalogueError: the rows do not give the scores by which they were ranked.
+
+    """
+    keys = [r.key for r in ranked]
     found = rows.of_items(keys) if by == "item" else list(rows.find(keys).values())
     scores = exact_scores(rows.vectors(version, [row.id for row in found]), query).tolist() if found else []
     members: defaultdict[str, list[tuple[float, Row]]] = defaultdict(list)
     for score, row in sorted(zip(scores, found, strict=True), key=lambda m: (-m[0], m[1].photo.photo_id)):
         members[row.photo.item_id if by == "item" else row.photo.photo_id].append((score, row))
+    for r in ranked:
+        if not members[r.key] or members[r.key][0][0] != r.score:
+            raise CatalogueError(f"{rows.path} is damaged: the photos of {r.key} do not agree", MEND)
     return members
 
 

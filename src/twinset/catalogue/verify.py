@@ -18,7 +18,9 @@ def problems(folder: CatalogueFolder, table: Rows, pictures: Copies) -> list[Pro
         version = table.live()
     except TwinsetError as error:
         return found or [Problem(rows.NAME, str(error))]
-    found += _guarded(f"bundles/{version.fingerprint}", lambda: _bundle(folder, version))
+    bad_bundle = _guarded(f"bundles/{version.fingerprint}", lambda: _bundle(folder, version))
+    if bad_bundle:
+        return found + bad_bundle
     derived = folder.derived(version)
     name = str(derived.relative_to(folder.path))
     return found + _guarded(name, lambda: vectors.problems(derived, table, version, folder.id))

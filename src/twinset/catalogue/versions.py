@@ -4,9 +4,10 @@ import threading
 
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.embedder import Embedder
+from twinset.errors import CatalogueError
 from twinset.records import CatalogueState
 from twinset.store import vectors
-from twinset.store.rows import Rows, State, Version
+from twinset.store.rows import MEND, Rows, State, Version
 from twinset.store.vectors import View
 
 
@@ -35,6 +36,10 @@ class Live:
             if view is None or (view.version, view.sequence) != (version.number, state.sequence):
                 folder = self._folder.derived(version)
                 view = vectors.open_view(folder, self._rows, version, state.sequence, self._folder.id)
+                if len(view) != state.photos:
+                    raise CatalogueError(
+                        f"{self._rows.path} is damaged: {state.photos:,} photos, {len(view):,} vectors", MEND
+                    )
                 self._view = view
             return view
 

@@ -27,7 +27,6 @@ from twinset.errors import GateError, ManifestError, UsageError
 from twinset.evaluate import Embeds, evaluate
 from twinset.manifest import Manifest
 from twinset.manifest.split import parse_hold_out
-from twinset.protocols import Protocol
 from twinset.records import Evaluation, Fault, Photo, Vectors
 
 Filters = list[str] | None
@@ -103,15 +102,24 @@ def evaluate_command(
     if sum(option is not None for option in (bundle, catalogue, vectors)) > 1:
         raise UsageError("--bundle, --catalogue and --vectors exclude each other", "name one of them")
     gates = [_gate(text) for text in fail_under or []]
-    keep = parse_hold_out(hold_out).holds if hold_out else lambda _photo: True
+    held = parse_hold_out(hold_out) if hold_out else None
     talk = Talk(quiet)
     table = manifest.read(source, photos_root=photos_root, files=vectors is None)
     table.require_photos()
     chosen, of_split = protocols.choose(table.photos, protocol, split)
-    chosen = _overridden(chosen, table, queries, gallery, relevant, level)
+    named = [column for column in (relevant, held and held.column) if column]
+    _check_fields(table, [*(queries or ()), *(gallery or ()), *(f"{column}=" for column in named)])
+    chosen = replace(
+        chosen,
+        queries=chosen.queries if queries is None else tuple(queries),
+        gallery=chosen.gallery if gallery is None else tuple(gallery),
+        relevant=relevant or chosen.relevant,
+        level=level or chosen.level,
+    )
     faults = list(table.faults)
     embeds = _embeds(table, faults, talk, bundle=bundle, catalogue=catalogue, vectors=vectors)
     photos = _boxed(table.photos, ignore_boxes)
+    keep = held.holds if held else lambda _photo: True
     result = evaluate(photos, embeds, chosen, of_split, keep=keep, boxes_ignored=ignore_boxes)
     talk.skipped(faults, table.rows, None)
     if json:
@@ -125,26 +133,8 @@ def _boxed(photos: Sequence[Photo], ignore_boxes: bool) -> list[Photo]:
     return [replace(photo, box=None) if ignore_boxes else photo for photo in photos]
 
 
-def _overridden(
-    protocol: Protocol,
-    table: Manifest,
-    queries: Filters,
-    gallery: Filters,
-    relevant: str | None,
-    level: Literal["item", "photo"] | None,
-) -> Protocol:
-    fields = table.fields()
-    for texts in (queries, gallery):
-        where.parse(texts or ()).check_fields(fields)
-    if relevant is not None:
-        where.parse([f"{relevant}=x"]).check_fields(fields)
-    return replace(
-        protocol,
-        queries=protocol.queries if queries is None else tuple(queries),
-        gallery=protocol.gallery if gallery is None else tuple(gallery),
-        relevant=relevant or protocol.relevant,
-        level=level or protocol.level,
-    )
+def _check_fields(table: Manifest, filters: Sequence[str]) -> None:
+    where.parse(filters).check_fields(table.fields())
 
 
 def _embeds(

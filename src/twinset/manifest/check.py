@@ -89,7 +89,7 @@ def levels(category: str) -> list[str]:
 def _hash(manifest: Manifest, photo: Photo) -> str | Fault:
     try:
         data = photo_files.read_bytes(manifest.root / photo.path)
-        photo_files.decode(data)
+        photo_files.in_fractions(photo.box, photo_files.decode(data))
         return photo_files.content_hash(data)
     except InputError as error:
         return Fault(photo.line, photo.path, error.code, str(error))

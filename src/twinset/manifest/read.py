@@ -52,7 +52,7 @@ def write_faults(path: Path, faults: Iterable[Fault]) -> None:
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
 
     Raises:
-        DiskFullError, ResourceError: it cannot be written.
+        PathError, DiskFullError, ResourceError: it cannot be written, by the reason.
 
     """
     with disk_errors(path), path.open("w", encoding="utf-8", newline="") as file:

@@ -2,12 +2,12 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,10 @@ from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, pack, unpack
 
 NAME: Final = "rows.sqlite"
 Ids = npt.NDArray[np.int64]
+T = TypeVar("T")
 _AT_ONCE: Final = 500
 _VECTOR: Final = "version, id, sequence, made_from, vector, checksum"
-_MEND: Final = "restore the catalogue from a copy, or build it again"
+MEND: Final = "restore the catalogue from a copy, or build it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,11 @@ class Rows:
 
     def items_of(self, ids: Sequence[int]) -> list[str]:
         """The item of each photo, in the order of `ids`."""
-        found = dict(self._chunks("SELECT id, item_id FROM photos WHERE id IN ({})", ids))
-        return [found[number] for number in ids]
+        return [row.photo.item_id for row in self._each(self.by_id(ids), ids)]
 
     def photo_ids_of(self, ids: Sequence[int]) -> list[str]:
         """The photo id of each photo, in the order of `ids`."""
-        found = dict(self._chunks("SELECT id, photo_id FROM photos WHERE id IN ({})", ids))
-        return [found[number] for number in ids]
+        return [row.photo.photo_id for row in self._each(self.by_id(ids), ids)]
 
     def of_source(self, source: str) -> dict[str, int]:
         """Photo id → number of every row of a source."""
@@ -147,7 +146,7 @@ class Rows:
         """The vectors f32 `(N, D)` of photos, in the order of `ids`; their checksums are checked."""
         sql = f"SELECT {_VECTOR} FROM vectors WHERE version = {version.number:d} AND id IN ({{}})"
         found = {stored[1]: self._blob(stored) for stored in self._chunks(sql, ids)}
-        return unpack([found[number] for number in ids], version.dim)
+        return unpack(self._each(found, ids), version.dim)
 
     def vectors_since(self, version: Version, sequence: int) -> Iterator[tuple[Vectors, Ids]]:
         """Vectors `(N, D)` and numbers `(N,)` that changed after `sequence`, oldest first, in chunks; checked."""
@@ -259,7 +258,7 @@ class Rows:
     def _one(self, sql: str) -> tuple[Any, ...]:
         found = self._all(sql)
         if len(found) != 1:
-            raise CatalogueError(f"{self.path} is damaged: {sql!r} finds {len(found)} rows", _MEND)
+            raise CatalogueError(f"{self.path} is damaged: {sql!r} finds {len(found)} rows", MEND)
         return found[0]
 
     def _chunks(self, sql: str, keys: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -267,16 +266,22 @@ class Rows:
             part = keys[start : start + _AT_ONCE]
             yield from self._all(sql.format(", ".join("?" * len(part))), part)
 
+    def _each(self, found: Mapping[int, T], ids: Sequence[int]) -> list[T]:
+        missing = next((number for number in ids if number not in found), None)
+        if missing is not None:
+            raise CatalogueError(f"{self.path} is damaged: photo {missing} is missing", MEND)
+        return [found[number] for number in ids]
+
     def _blob(self, stored: tuple[Any, ...]) -> bytes:
         *_, blob, crc = stored
         if checksum(*stored[:-1]) != crc:
-            raise CatalogueError(f"{self.path}: the vector of photo {stored[1]} is damaged", _MEND)
+            raise CatalogueError(f"{self.path}: the vector of photo {stored[1]} is damaged", MEND)
         return bytes(blob)
 
     def _rows(self, column: str, keys: Sequence[Any]) -> Iterator[Row]:
         for stored in self._chunks(f"SELECT {COLUMNS} FROM photos WHERE {column} IN ({{}})", keys):
             if checksum(*stored[:-1]) != stored[-1]:
-                raise CatalogueError(f"{self.path}: the row of photo {stored[1]} is damaged", _MEND)
+                raise CatalogueError(f"{self.path}: the row of photo {stored[1]} is damaged", MEND)
             yield Row.of(stored)
 
     def _next_sequence(self) -> int:
