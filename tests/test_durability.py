@@ -18,7 +18,7 @@ from shops import shop
 from twinset import Catalogue, IndexOptions
 from twinset.catalogue import index
 from twinset.errors import BusyError, CatalogueError, DiskFullError, IntegrityError, ReadOnlyError
-from twinset.store import connect, lock
+from twinset.store import database, lock
 from twinset.store.rows import Rows
 
 INDEX = "import sys; from twinset.catalogue import index; index(sys.argv[1], sys.argv[2])"
@@ -274,7 +274,7 @@ def test_threads_search_while_the_catalogue_grows(tmp_path: Path) -> None:
 def test_sqlite_errors_are_ours(shop_and_place: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk, a held database, a foreign file and a missing one each become a typed error."""
     _, place = shop_and_place
-    monkeypatch.setattr(connect, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
     rows = Rows(place, write=True)
     with (
         rows.transaction(),
@@ -282,9 +282,9 @@ def test_sqlite_errors_are_ours(shop_and_place: tuple[Path, Path], monkeypatch: 
         Rows(place, write=True).transaction(),
     ):
         pass
-    rows._do("PRAGMA max_page_count = 1")
+    rows._database.do("PRAGMA max_page_count = 1")
     with pytest.raises(DiskFullError, match="no space is left"), rows.transaction():
-        rows._do("CREATE TABLE filler AS SELECT randomblob(1000000) AS filler")
+        rows._database.do("CREATE TABLE filler AS SELECT randomblob(1000000) AS filler")
     rows.close()
     (place / "rows.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(CatalogueError, match="damaged"):

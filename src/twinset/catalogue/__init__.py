@@ -143,6 +143,7 @@ class Catalogue:
     def close(self) -> None:
         """Closes the databases."""
         self._rows.close()
+        self._copies.close()
 
     def __enter__(self) -> "Catalogue":
         return self

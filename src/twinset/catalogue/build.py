@@ -111,11 +111,12 @@ def repair(folder: CatalogueFolder) -> None:
 @contextmanager
 def _writer(folder: CatalogueFolder) -> Iterator[tuple[Rows, Copies, Version]]:
     with writing(folder.path):
-        rows = Rows(folder.path, write=True)
+        rows, copies = Rows(folder.path, write=True), Copies(folder.path, write=True)
         try:
-            yield rows, Copies(folder.path, write=True), rows.live()
+            yield rows, copies, rows.live()
         finally:
             rows.close()
+            copies.close()
 
 
 def _check_bundle(name: str | Path | None, version: Version) -> None:

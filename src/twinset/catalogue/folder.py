@@ -11,6 +11,7 @@ from twinset.bundle import Bundle
 from twinset.errors import CatalogueError, FingerprintError, PathError, disk_errors
 from twinset.store import copies, rows
 from twinset.store.copies import Copies
+from twinset.store.database import MEND
 from twinset.store.lock import writing
 from twinset.store.rows import Rows, Version
 
@@ -42,12 +43,10 @@ class CatalogueFolder:
         """
         place = self.path / "bundles" / version.fingerprint
         if not place.is_dir():
-            raise CatalogueError(f"{place} is missing", rows.MEND)
+            raise CatalogueError(f"{place} is missing", MEND)
         bundle = bundles.open_bundle(place)
         if bundle.facts.dim != version.dim:
-            raise CatalogueError(
-                f"{self.path / rows.NAME} is damaged: version {version.number} has no D", rows.MEND
-            )
+            raise CatalogueError(f"{self.path / rows.NAME} is damaged: version {version.number} has no D", MEND)
         if bundle.fingerprint != version.fingerprint:
             raise FingerprintError(
                 f"{bundle.folder} has fingerprint {bundle.fingerprint[:12]}…, the catalogue's vectors were made by "

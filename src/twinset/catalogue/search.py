@@ -18,7 +18,8 @@ from twinset.embedder import query_box
 from twinset.errors import CatalogueError, CursorError, CursorExpiredError, UsageError
 from twinset.group import Ranked
 from twinset.records import Answer, Box, Hit, PhotoHit, Vectors
-from twinset.store.rows import MEND, Rows, Version
+from twinset.store.database import MEND
+from twinset.store.rows import Rows, Version
 from twinset.store.schema import Row
 from twinset.store.vectors import exact_scores
 

@@ -7,7 +7,8 @@ from twinset.embedder import Embedder
 from twinset.errors import CatalogueError
 from twinset.records import CatalogueState
 from twinset.store import vectors
-from twinset.store.rows import MEND, Rows, State, Version
+from twinset.store.database import MEND
+from twinset.store.rows import Rows, State, Version
 from twinset.store.vectors import View
 
 

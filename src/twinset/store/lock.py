@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from twinset.errors import BusyError, ReadOnlyError, disk_errors
-from twinset.store.connect import may_write
+from twinset.store.database import may_write
 
 WAIT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.1

@@ -1,7 +1,5 @@
 """`rows.sqlite`, the truth of a catalogue: sources, photos, vectors, versions, and what was removed."""
 
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,15 +12,13 @@ import numpy.typing as npt
 
 from twinset.errors import CatalogueError
 from twinset.records import Photo, Vectors
-from twinset.store.connect import connect, create, integrity_problems, transaction, translated
+from twinset.store.database import MEND, Database, create
 from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, pack, unpack
 
 NAME: Final = "rows.sqlite"
 Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
-_AT_ONCE: Final = 500
 _VECTOR: Final = "version, id, sequence, made_from, vector, checksum"
-MEND: Final = "restore the catalogue from a copy, or build it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +50,11 @@ class Source:
 
 
 class Rows:
-    """Reads and writes `rows.sqlite`; each thread has a connection of its own.
-
-    Raises:
-        CatalogueError: the database is damaged or missing.
-        ReadOnlyError, BusyError, DiskFullError, ResourceError: as `connect` and the disk have it.
-
-    """
+    """Reads and writes `rows.sqlite`; raises as `Database` does, and `CatalogueError` for a damaged row."""
 
     def __init__(self, folder: Path, *, write: bool = False) -> None:
         self.path = folder / NAME
-        self._write = write
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        self._database = Database(self.path, write=write)
 
     @staticmethod
     def create(folder: Path) -> None:
@@ -76,39 +63,35 @@ class Rows:
 
     def close(self) -> None:
         """Closes every thread's connection."""
-        with self._lock, translated(self.path):
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
-            self._local = threading.local()
+        self._database.close()
 
     def snapshot(self) -> AbstractContextManager[None]:
         """One unchanging state for all that is read inside."""
-        return transaction(self._connection, self.path, write=False)
+        return self._database.transaction(write=False)
 
     def transaction(self) -> AbstractContextManager[None]:
         """All changes inside, or none."""
-        return transaction(self._connection, self.path, write=True)
+        return self._database.transaction(write=True)
 
     # What is read
 
     def state(self) -> State:
         """The sequence number, the count of photos, and when the last run ended."""
-        sequence, photos, built = self._one("SELECT sequence, photos, built FROM state")
+        sequence, photos, built = self._database.one("SELECT sequence, photos, built FROM state")
         return State(sequence, photos, built)
 
     def items(self) -> int:
         """The count of distinct items."""
-        return int(self._one("SELECT COUNT(DISTINCT item_id) FROM photos")[0])
+        return int(self._database.one("SELECT COUNT(DISTINCT item_id) FROM photos")[0])
 
     def sources(self) -> list[Source]:
         """The sources, by name."""
-        found = self._all("SELECT name, root, boxes_ignored FROM sources ORDER BY name")
+        found = self._database.all("SELECT name, root, boxes_ignored FROM sources ORDER BY name")
         return [Source(name, root, bool(ignored)) for name, root, ignored in found]
 
     def live(self) -> Version:
         """The version that answers."""
-        return Version(*self._one("SELECT number, fingerprint, bundle, dim FROM versions WHERE live = 1"))
+        return Version(*self._database.one("SELECT number, fingerprint, bundle, dim FROM versions WHERE live = 1"))
 
     def find(self, photo_ids: Sequence[str]) -> dict[str, Row]:
         """Rows by photo id, of those that are there; each row's checksum is checked."""
@@ -136,26 +119,24 @@ class Rows:
 
     def of_source(self, source: str) -> dict[str, int]:
         """Photo id → number of every row of a source."""
-        return dict(self._all("SELECT photo_id, id FROM photos WHERE source = ?", (source,)))
+        return dict(self._database.all("SELECT photo_id, id FROM photos WHERE source = ?", (source,)))
 
     def contents(self) -> dict[str, str]:
         """Photo id → content hash of every photo."""
-        return dict(self._all("SELECT photo_id, content FROM photos"))
+        return dict(self._database.all("SELECT photo_id, content FROM photos"))
 
     def vectors(self, version: Version, ids: Sequence[int]) -> Vectors:
         """The vectors f32 `(N, D)` of photos, in the order of `ids`; their checksums are checked."""
         sql = f"SELECT {_VECTOR} FROM vectors WHERE version = {version.number:d} AND id IN ({{}})"
-        found = {stored[1]: self._blob(stored) for stored in self._chunks(sql, ids)}
+        found = {stored[1]: self._blob(stored) for stored in self._database.among(sql, ids)}
         return unpack(self._each(found, ids), version.dim)
 
     def vectors_since(self, version: Version, sequence: int) -> Iterator[tuple[Vectors, Ids]]:
         """Vectors `(N, D)` and numbers `(N,)` that changed after `sequence`, oldest first, in chunks; checked."""
         sql = f"SELECT {_VECTOR} FROM vectors WHERE version = ? AND sequence > ? ORDER BY sequence"
-        with translated(self.path):
-            cursor = self._connection.execute(sql, (version.number, sequence))
-            while chunk := cursor.fetchmany(4096):
-                numbers = np.array([stored[1] for stored in chunk], np.int64)
-                yield unpack([self._blob(stored) for stored in chunk], version.dim), numbers
+        for chunk in self._database.chunks(sql, (version.number, sequence)):
+            numbers = np.array([stored[1] for stored in chunk], np.int64)
+            yield unpack([self._blob(stored) for stored in chunk], version.dim), numbers
 
     def changed_since(self, version: Version, sequence: int) -> Ids:
         """Numbers of photos whose vector changed or which were removed after `sequence`."""
@@ -163,19 +144,19 @@ class Rows:
             "SELECT id FROM vectors WHERE version = ? AND sequence > ? "
             "UNION SELECT id FROM removed WHERE sequence > ?"
         )
-        found = self._all(sql, (version.number, sequence, sequence))
+        found = self._database.all(sql, (version.number, sequence, sequence))
         return np.array([number for (number,) in found], np.int64)
 
     # What is written, inside a transaction
 
     def reset_versions(self, version: Version) -> None:
         """Makes `version`, without vectors yet, the only one and live."""
-        self._do("DELETE FROM versions")
-        self._do("INSERT INTO versions VALUES (?, ?, ?, ?, 1, 0, 0)", tuple(_fields(version)))
+        self._database.do("DELETE FROM versions")
+        self._database.do("INSERT INTO versions VALUES (?, ?, ?, ?, 1, 0, 0)", tuple(_fields(version)))
 
     def put_source(self, source: Source) -> None:
         """Adds or changes a source."""
-        self._do("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", tuple(_fields(source)))
+        self._database.do("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", tuple(_fields(source)))
 
     def put(self, photo: Photo, source: str, file: tuple[str, int, int], old: Row | None) -> Row:
         """Adds a photo, or replaces its row `old`; `file` is its content hash, size and modification time."""
@@ -184,7 +165,9 @@ class Rows:
         row = Row(number, source, photo, *file, sequence, 0)
         row = replace(row, checksum=checksum(*row.values()))
         places = ", ".join("?" * 15)
-        self._do(f"INSERT OR REPLACE INTO photos ({COLUMNS}) VALUES ({places})", (*row.values(), row.checksum))
+        self._database.do(
+            f"INSERT OR REPLACE INTO photos ({COLUMNS}) VALUES ({places})", (*row.values(), row.checksum)
+        )
         self._count(0 if old else 1, row.checksum - (old.checksum if old else 0))
         return row
 
@@ -194,77 +177,47 @@ class Rows:
         blob = pack(vector)
         crc = checksum(version.number, row.id, row.sequence, made_from, blob)
         values = (version.number, row.id, row.sequence, made_from, blob, crc)
-        self._do("INSERT INTO vectors VALUES (?, ?, ?, ?, ?, ?)", values)
+        self._database.do("INSERT INTO vectors VALUES (?, ?, ?, ?, ?, ?)", values)
         sql = "UPDATE versions SET vectors = vectors + 1, checksum = checksum + ? WHERE number = ?"
-        self._do(sql, (crc, version.number))
+        self._database.do(sql, (crc, version.number))
 
     def remove(self, rows: Iterable[Row]) -> None:
         """Removes photos with their vectors."""
         for row in rows:
             self._drop_vectors("id = ?", (row.id,))
-            self._do("DELETE FROM photos WHERE id = ?", (row.id,))
+            self._database.do("DELETE FROM photos WHERE id = ?", (row.id,))
             self._count(-1, -row.checksum)
-            self._do("INSERT INTO removed VALUES (?, ?)", (row.id, self._next_sequence()))
+            self._database.do("INSERT INTO removed VALUES (?, ?)", (row.id, self._next_sequence()))
 
     def built(self) -> None:
         """Notes that a run ended now."""
-        self._do("UPDATE state SET built = ?", (datetime.now(UTC).isoformat(timespec="seconds"),))
+        self._database.do("UPDATE state SET built = ?", (datetime.now(UTC).isoformat(timespec="seconds"),))
 
     # What is checked
 
     def problems(self) -> list[str]:
         """Everything that does not agree with its checksum: pages, rows, vectors, and their sums."""
-        with translated(self.path):
-            found = integrity_problems(self._connection)
+        found = self._database.problems()
         count = total = 0
-        for stored in self._all(f"SELECT {COLUMNS} FROM photos"):
+        for stored in self._database.all(f"SELECT {COLUMNS} FROM photos"):
             if checksum(*stored[:-1]) != stored[-1]:
                 found.append(f"the row of photo {stored[1]} is damaged")
             count, total = count + 1, total + stored[-1]
-        if (count, total) != self._one("SELECT photos, checksum FROM state"):
+        if (count, total) != self._database.one("SELECT photos, checksum FROM state"):
             found.append("rows are missing or extra: their count and sum do not agree with the state")
-        for number, vectors, summed in self._all("SELECT number, vectors, checksum FROM versions"):
+        for number, vectors, summed in self._database.all("SELECT number, vectors, checksum FROM versions"):
             found += self._vector_problems(number, vectors, summed)
         return found
 
     def _vector_problems(self, version: int, vectors: int, summed: int) -> Iterator[str]:
         sql = f"SELECT {_VECTOR} FROM vectors WHERE version = ?"
         count = total = 0
-        for stored in self._all(sql, (version,)):
+        for stored in self._database.all(sql, (version,)):
             if checksum(*stored[:-1]) != stored[-1]:
                 yield f"the vector of photo {stored[1]}, version {version}, is damaged"
             count, total = count + 1, total + stored[-1]
         if (count, total) != (vectors, summed):
             yield f"vectors of version {version} are missing or extra"
-
-    @property
-    def _connection(self) -> sqlite3.Connection:
-        connection = getattr(self._local, "connection", None)
-        if not isinstance(connection, sqlite3.Connection):
-            connection = connect(self.path, write=self._write)
-            self._local.connection = connection
-            with self._lock:
-                self._connections.append(connection)
-        return connection
-
-    def _do(self, sql: str, values: tuple[Any, ...] = ()) -> None:
-        with translated(self.path):
-            self._connection.execute(sql, values)
-
-    def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(self.path):
-            return self._connection.execute(sql, values).fetchall()
-
-    def _one(self, sql: str) -> tuple[Any, ...]:
-        found = self._all(sql)
-        if len(found) != 1:
-            raise CatalogueError(f"{self.path} is damaged: {sql!r} finds {len(found)} rows", MEND)
-        return found[0]
-
-    def _chunks(self, sql: str, keys: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(keys), _AT_ONCE):
-            part = keys[start : start + _AT_ONCE]
-            yield from self._all(sql.format(", ".join("?" * len(part))), part)
 
     def _each(self, found: Mapping[int, T], ids: Sequence[int]) -> list[T]:
         missing = next((number for number in ids if number not in found), None)
@@ -279,26 +232,28 @@ class Rows:
         return bytes(blob)
 
     def _rows(self, column: str, keys: Sequence[Any]) -> Iterator[Row]:
-        for stored in self._chunks(f"SELECT {COLUMNS} FROM photos WHERE {column} IN ({{}})", keys):
+        for stored in self._database.among(f"SELECT {COLUMNS} FROM photos WHERE {column} IN ({{}})", keys):
             if checksum(*stored[:-1]) != stored[-1]:
                 raise CatalogueError(f"{self.path}: the row of photo {stored[1]} is damaged", MEND)
             yield Row.of(stored)
 
     def _next_sequence(self) -> int:
-        self._do("UPDATE state SET sequence = sequence + 1")
-        return int(self._one("SELECT sequence FROM state")[0])
+        self._database.do("UPDATE state SET sequence = sequence + 1")
+        return int(self._database.one("SELECT sequence FROM state")[0])
 
     def _next_id(self) -> int:
-        return int(self._one("SELECT COALESCE(MAX(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'photos'")[0])
+        return int(
+            self._database.one("SELECT COALESCE(MAX(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'photos'")[0]
+        )
 
     def _count(self, photos: int, crc: int) -> None:
-        self._do("UPDATE state SET photos = photos + ?, checksum = checksum + ?", (photos, crc))
+        self._database.do("UPDATE state SET photos = photos + ?, checksum = checksum + ?", (photos, crc))
 
     def _drop_vectors(self, which: str, values: tuple[Any, ...]) -> None:
-        for version, crc in self._all(f"SELECT version, checksum FROM vectors WHERE {which}", values):
+        for version, crc in self._database.all(f"SELECT version, checksum FROM vectors WHERE {which}", values):
             sql = "UPDATE versions SET vectors = vectors - 1, checksum = checksum - ? WHERE number = ?"
-            self._do(sql, (crc, version))
-        self._do(f"DELETE FROM vectors WHERE {which}", values)
+            self._database.do(sql, (crc, version))
+        self._database.do(f"DELETE FROM vectors WHERE {which}", values)
 
 
 def _fields(record: Version | Source) -> Iterator[Any]:

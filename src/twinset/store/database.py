@@ -1,0 +1,191 @@
+"""One SQLite file: how it is opened, a connection for each thread, its errors translated."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from twinset.errors import BusyError, CatalogueError, DiskFullError, ReadOnlyError, ResourceError, TwinsetError
+
+BUSY_SECONDS: Final = 10.0
+MEND: Final = "restore the catalogue from a copy, or build it again"
+_AT_ONCE: Final = 500
+
+
+def may_write(folder: Path) -> bool:
+    """Whether this process may create files in a folder."""
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+class Database:
+    """An opened database; each thread that uses it has a connection of its own, until `close`.
+
+    Raises:
+        CatalogueError: the file is damaged or missing.
+        ReadOnlyError: the folder may not be written, and a write-ahead log waits in it.
+        BusyError, DiskFullError, ResourceError: as the machine has it.
+
+    """
+
+    def __init__(self, path: Path, *, write: bool) -> None:
+        self.path = path
+        self._write = write
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Closes every thread's connection."""
+        with self._lock, _translated(self.path):
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+            self._local = threading.local()
+
+    @contextmanager
+    def transaction(self, *, write: bool) -> Iterator[None]:
+        """All or nothing; a reader sees one state of the database throughout."""
+        with _translated(self.path):
+            connection = self._connection
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            try:
+                yield
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def do(self, sql: str, values: Sequence[Any] = ()) -> None:
+        """Runs one statement."""
+        with _translated(self.path):
+            self._connection.execute(sql, values)
+
+    def all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Every row that a query finds."""
+        with _translated(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    def one(self, sql: str) -> tuple[Any, ...]:
+        """The only row that a query finds.
+
+        Raises:
+            CatalogueError: there is none, or more.
+
+        """
+        found = self.all(sql)
+        if len(found) != 1:
+            raise CatalogueError(f"{self.path} is damaged: {sql!r} finds {len(found)} rows", MEND)
+        return found[0]
+
+    def among(self, sql: str, keys: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query whose `{}` stands for any number of keys."""
+        for start in range(0, len(keys), _AT_ONCE):
+            part = keys[start : start + _AT_ONCE]
+            yield from self.all(sql.format(", ".join("?" * len(part))), part)
+
+    def chunks(self, sql: str, values: Sequence[Any]) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a large query, some thousands at a time."""
+        with _translated(self.path):
+            cursor = self._connection.execute(sql, values)
+            while chunk := cursor.fetchmany(4096):
+                yield chunk
+
+    def problems(self) -> list[str]:
+        """What SQLite's own check of its pages finds."""
+        found = [str(row[0]) for row in self.all("PRAGMA integrity_check(10)")]
+        return [] if found == ["ok"] else found
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        connection = getattr(self._local, "connection", None)
+        if not isinstance(connection, sqlite3.Connection):
+            connection = _connect(self.path, write=self._write)
+            self._local.connection = connection
+            with self._lock:
+                self._opened.append(connection)
+        return connection
+
+
+def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Opens a database in WAL mode; a reader also where the folder may not be written.
+
+    A reader opens read-write and forbids itself to write, since one that opens read-only leaves an empty
+    `-wal` behind. On a read-only folder it reads the file as immutable, which would pass over a `-wal` left
+    by a writer: then it refuses.
+
+    Raises:
+        ReadOnlyError: the folder may not be written, and a write-ahead log waits in it.
+        CatalogueError: the database is damaged or missing.
+
+    """
+    if not path.is_file():
+        raise CatalogueError(f"{path} is missing", MEND)
+    mode = "rw"
+    if not write and not (may_write(path.parent) and os.access(path, os.W_OK)):
+        wal = path.with_name(f"{path.name}-wal")
+        if wal.exists() and wal.stat().st_size:
+            raise ReadOnlyError(
+                f"{path.parent} may not be written, and {wal.name} waits to be folded in",
+                "run `twinset verify` once where the folder may be written",
+            )
+        mode = "ro&immutable=1"
+    with _translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if write:
+            connection.execute("PRAGMA synchronous = FULL")
+        else:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+
+def create(path: Path, schema: str) -> None:
+    """Makes a database in WAL mode with `schema`; it appears whole or not at all."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    with _translated(path):
+        connection = sqlite3.connect(temporary, isolation_level=None)
+        try:
+            connection.executescript(f"PRAGMA journal_mode = WAL; BEGIN; {schema} COMMIT;")
+        finally:
+            connection.close()
+    temporary.replace(path)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into ours: what is not full, busy, I/O or memory is corruption.
+
+    Raises:
+        DiskFullError, BusyError, ResourceError, CatalogueError: by SQLite's code.
+
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _ours(error, path) from error
+
+
+def _ours(error: sqlite3.Error, path: Path) -> TwinsetError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    match code:
+        case sqlite3.SQLITE_FULL:
+            return DiskFullError(f"no space is left to write {path}", "free some space and run it again")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return BusyError(f"{path} is held by another process", "wait for it, then run it again")
+        case sqlite3.SQLITE_IOERR:
+            return ResourceError(f"{path} cannot be read or written: {error}", "check the disk")
+        case sqlite3.SQLITE_NOMEM:
+            return ResourceError(f"memory ran out while {path} was read", "free some memory")
+        case _:
+            return CatalogueError(
+                f"{path} is damaged: {error}", "run `twinset verify`, restore it from a copy, or build it again"
+            )
