@@ -121,7 +121,6 @@ class Catalogue:
         """Counts, versions and sources."""
         with self._rows.snapshot():
             state, version = self._rows.state(), self._rows.live()
-            size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
             return Info(
                 photos=state.photos,
                 items=self._rows.items(),
@@ -129,7 +128,7 @@ class Catalogue:
                 bundle=version.bundle,
                 version=version.number,
                 store="local",
-                bytes=size,
+                bytes=self._folder.bytes(),
                 built=state.built,
                 sources=tuple(self._rows.sources()),
             )

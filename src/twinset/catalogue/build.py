@@ -78,6 +78,9 @@ def index(
     with _writer(folder) as (rows, copies, version):
         _check_bundle(bundle, version)
         name = check_source(rows.sources(), options.source, manifest.root)
+        if name != (options.source or MAIN):
+            manifest = manifests.read(photos, source=name, photos_root=options.photos_root)
+            chosen = to_index(manifest, options)
         source = Source(name, str(manifest.root), options.ignore_boxes)
         target = Target(rows, copies, version, Embedder(folder.bundle(version)), source)
         report = ingest.run(target, manifest, chosen, progress, mirror=options.mirror)
@@ -113,7 +116,9 @@ def _writer(folder: CatalogueFolder) -> Iterator[tuple[Rows, Copies, Version]]:
     with writing(folder.path):
         rows, copies = Rows(folder.path, write=True), Copies(folder.path, write=True)
         try:
-            yield rows, copies, rows.live()
+            version = rows.live()
+            vectors.discard_ahead(folder.derived(version), rows)
+            yield rows, copies, version
         finally:
             rows.close()
             copies.close()
@@ -152,6 +157,8 @@ def to_index(manifest: Manifest, options: IndexOptions) -> list[Photo]:
     """
     manifest.require_photos()
     photos = [photo for photo in manifest.photos if options.any_domain or photo.domain == "shop"]
+    if options.ignore_boxes:
+        photos = [replace(photo, box=None) for photo in photos]
     if not photos:
         raise ManifestError(
             f"none of {len(manifest.photos):,} photos is a shop photo", "index customer photos too: --domain any"
@@ -159,26 +166,29 @@ def to_index(manifest: Manifest, options: IndexOptions) -> list[Photo]:
     first = ""
     for photo in photos:
         try:
-            photo_files.read(manifest.root / photo.path)
-            return [replace(photo, box=None) for photo in photos] if options.ignore_boxes else photos
+            decoded = photo_files.decode(photo_files.read_bytes(manifest.root / photo.path))
+            photo_files.in_fractions(photo.box, decoded)
         except InputError as error:
             first = first or f"{photo.path}: {error}"
+        else:
+            return photos
     raise ManifestError(f"none of {len(photos):,} photos can be read; {first}", "mend the photos")
 
 
 def check_source(known: Sequence[Source], name: str | None, root: Path) -> str:
-    """The name of the source that `root` is; without a `name` it must be the first one, or the one known.
+    """The name of the source that `root` is: the `name` given, or the one known by this root, or the first.
 
     Raises:
-        SourceError: the source of that name has another root.
+        SourceError: there are sources, none of them has this root, and none is named.
 
     """
-    if name is not None:
-        return name
-    for source in known:
-        if source.name == MAIN and source.root != str(root):
-            raise SourceError(
-                f"the catalogue's source {MAIN} is {source.root}, not {root}",
-                f"name it: --source NAME for another source, --source {MAIN} where the photos moved",
-            )
-    return MAIN
+    if name is not None or not known:
+        return name or MAIN
+    here = [source.name for source in known if source.root == str(root)]
+    if here:
+        return MAIN if MAIN in here else here[0]
+    first = next((source for source in known if source.name == MAIN), known[0])
+    raise SourceError(
+        f"the catalogue's source {first.name} is {first.root}, not {root}",
+        f"name it: --source NAME for another source, --source {first.name} where the photos moved",
+    )

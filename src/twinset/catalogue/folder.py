@@ -1,7 +1,9 @@
 """The folder that is a catalogue: what lies where, making it, opening it."""
 
 import json
+import stat
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +19,7 @@ from twinset.store.rows import Rows, Version
 
 FORMAT: Final = 1
 _ABOUT: Final = "catalogue.json"
-_PARTS: Final = ("bundles", "derived", "writer.lock", rows.NAME, copies.NAME)
+_PARTS: Final = ("bundles", "derived", "skipped.csv", "writer.lock", _ABOUT, rows.NAME, copies.NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class CatalogueFolder:
         """Where what is derived for a version lies."""
         return self.path / "derived" / str(version.number)
 
+    def bytes(self) -> int:
+        """The size of all its files; those that a writer takes away meanwhile do not count."""
+        total = 0
+        for path in self.path.rglob("*"):
+            with suppress(FileNotFoundError):
+                facts = path.stat()
+                total += facts.st_size if stat.S_ISREG(facts.st_mode) else 0
+        return total
+
     def bundle(self, version: Version) -> Bundle:
         """The bundle of a version, checked.
 
@@ -45,8 +56,9 @@ class CatalogueFolder:
         if not place.is_dir():
             raise CatalogueError(f"{place} is missing", MEND)
         bundle = bundles.open_bundle(place)
-        if bundle.facts.dim != version.dim:
-            raise CatalogueError(f"{self.path / rows.NAME} is damaged: version {version.number} has no D", MEND)
+        if (bundle.facts.dim, bundle.facts.name) != (version.dim, version.bundle):
+            facts = f"version {version.number} is of {version.bundle}, D {version.dim}"
+            raise CatalogueError(f"{self.path / rows.NAME} is damaged: {facts}", MEND)
         if bundle.fingerprint != version.fingerprint:
             raise FingerprintError(
                 f"{bundle.folder} has fingerprint {bundle.fingerprint[:12]}…, the catalogue's vectors were made by "
@@ -75,9 +87,11 @@ def open_folder(path: Path) -> CatalogueFolder:
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))
         version, number, name = facts["format"], facts["id"], facts["name"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CatalogueError(f"{about} is damaged", "restore it from a copy") from error
-    if not isinstance(version, int) or version > FORMAT:
+    if type(version) is not int or version < 1:
+        raise CatalogueError(f"{about} is damaged: its format is {version!r}", "restore it from a copy")
+    if version > FORMAT:
         raise CatalogueError(
             f"{path} has format {version}, this program reads up to {FORMAT}", "install a newer twinset"
         )
@@ -109,11 +123,12 @@ def _make(path: Path, bundle: Bundle) -> None:
         Rows.create(path)
     if not (path / copies.NAME).exists():
         Copies.create(path)
-    bundles.save(path / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
     table = Rows(path, write=True)
     try:
-        with table.transaction():
-            table.reset_versions(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
+        if not table.state().photos:  # otherwise only `catalogue.json` was lost, and their vectors have a bundle
+            bundles.save(path / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
+            with table.transaction():
+                table.reset_versions(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
     finally:
         table.close()
     temporary = path / f"{_ABOUT}.tmp"

@@ -11,7 +11,7 @@ from twinset.embedder import Embedder, in_order
 from twinset.errors import InputError
 from twinset.manifest import Manifest
 from twinset.progress import Progress
-from twinset.records import Fault, IndexReport, Photo, Vectors, photo_id
+from twinset.records import Fault, IndexReport, Photo, Vectors, box_text, photo_id
 from twinset.store.copies import LONG_SIDE, Copies
 from twinset.store.rows import Rows, Source, Version
 from twinset.store.schema import Row
@@ -140,8 +140,7 @@ def _work(embedder: Embedder, root: Path) -> Callable[[Task], tuple[Task, Result
             path = root / photo.path
             data = photo_files.read_bytes(path)
             content = photo_files.content_hash(data)
-            made_from = (content, photo.box, photo.domain)
-            if old is not None and (old.content, old.photo.box, old.photo.domain) == made_from:
+            if old is not None and _made_from(old.content, old.photo) == _made_from(content, photo):
                 return task, None
             decoded = photo_files.decode(data)
             vector = embedder.embed(decoded, photo_files.in_fractions(photo.box, decoded))
@@ -152,6 +151,11 @@ def _work(embedder: Embedder, root: Path) -> Callable[[Task], tuple[Task, Result
             return task, Fault(photo.line, photo.path, code, str(error))
 
     return work
+
+
+def _made_from(content: str, photo: Photo) -> tuple[str, ...]:
+    """What decides an embedding; boxes as they are stored."""
+    return content, box_text(photo.box), photo.domain
 
 
 def _commit(target: Target, batch: Sequence[tuple[Task, Result]], tally: Tally) -> None:
@@ -170,7 +174,7 @@ def _commit(target: Target, batch: Sequence[tuple[Task, Result]], tally: Tally) 
                 tally.updated += task.old is not None
             elif result is None and task.old is not None:
                 old = task.old
-                changed = replace(task.photo, line=0) != old.photo
+                changed = replace(task.photo, line=0, box=old.photo.box) != old.photo
                 if changed:
                     rows.put(task.photo, source, (old.content, old.size, old.mtime_ns), old)
                 tally.updated += changed

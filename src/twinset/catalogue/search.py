@@ -44,10 +44,17 @@ class _Cursor:
     @classmethod
     def decode(cls, text: str) -> "_Cursor":
         try:
-            sequence, query, rank, score, key = json.loads(base64.urlsafe_b64decode(text.encode()))
-            return cls(int(sequence), str(query), int(rank), Ranked(str(key), float.fromhex(score)))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise CursorError(f"{text[:40]!r} is no cursor", "pass on `next` of an answer as it is") from error
+            sequence, query, rank, score, key = json.loads(base64.b64decode(text, b"-_", validate=True))
+            cursor = cls(int(sequence), str(query), int(rank), Ranked(str(key), float.fromhex(score)))
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise _no_cursor(text) from error
+        if cursor.encode() != text or not -1 <= cursor.last.score <= 1:
+            raise _no_cursor(text)
+        return cursor
+
+
+def _no_cursor(text: str) -> CursorError:
+    return CursorError(f"{text[:40]!r} is no cursor", "pass on `next` of an answer as it is")
 
 
 def search(

@@ -39,9 +39,14 @@ def _bundle(folder: CatalogueFolder, version: Version) -> list[str]:
 
 
 def _without_copy(table: Rows, pictures: Copies) -> list[str]:
-    contents = pictures.contents()
-    return [
-        f"the copy of photo {name} is missing or of other bytes"
-        for name, content in table.contents().items()
-        if contents.get(name) != content
-    ]
+    """Looks twice, since copies are committed a moment before their rows."""
+    lacking = _lacking(table, pictures)
+    if lacking:
+        lacking &= _lacking(table, pictures)
+    return [f"the copy of photo {name} is missing or of other bytes" for name, _, _ in sorted(lacking)]
+
+
+def _lacking(table: Rows, pictures: Copies) -> set[tuple[str, str, str]]:
+    """Photo, its content, and what its copy was made from, where they differ."""
+    rows, copied = table.contents(), pictures.contents()
+    return {(name, content, copied.get(name, "")) for name, content in rows.items() if copied.get(name) != content}

@@ -4,15 +4,23 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from twinset.store.database import Database, create
+from twinset.errors import CatalogueError
+from twinset.store.database import MEND, Database, create
+from twinset.store.schema import checksum, intact
 
 NAME: Final = "copies.sqlite"
 LONG_SIDE: Final = 640
-_SCHEMA: Final = "CREATE TABLE copies (photo_id TEXT PRIMARY KEY, content TEXT NOT NULL, jpeg BLOB NOT NULL);"
+_SCHEMA: Final = (
+    "CREATE TABLE copies (photo_id TEXT PRIMARY KEY, content TEXT NOT NULL, jpeg BLOB NOT NULL, "
+    "checksum INTEGER NOT NULL);"
+)
 
 
 class Copies:
-    """JPEG copies by photo id; `content` is the SHA-256 of the photo each was made from. Raises as `Database`."""
+    """JPEG copies by photo id; `content` is the SHA-256 of the photo each was made from.
+
+    Raises as `Database` does, and `CatalogueError` for a damaged copy.
+    """
 
     def __init__(self, folder: Path, *, write: bool = False) -> None:
         self._database = Database(folder / NAME, write=write)
@@ -28,13 +36,19 @@ class Copies:
 
     def get(self, photo_ids: Sequence[str]) -> dict[str, bytes]:
         """The JPEG bytes of photos, of those that have a copy."""
-        return dict(self._database.among("SELECT photo_id, jpeg FROM copies WHERE photo_id IN ({})", photo_ids))
+        found: dict[str, bytes] = {}
+        for stored in self._database.among("SELECT * FROM copies WHERE photo_id IN ({})", photo_ids):
+            if not intact(stored):
+                raise CatalogueError(f"{self._database.path}: the copy of photo {stored[0]} is damaged", MEND)
+            found[stored[0]] = stored[2]
+        return found
 
     def put(self, copies: Iterable[tuple[str, str, bytes]]) -> None:
         """Stores (photo id, content hash, JPEG) all at once."""
         with self._database.transaction(write=True):
             for copy in copies:
-                self._database.do("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", copy)
+                values = (*copy, checksum(*copy))
+                self._database.do("INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?)", values)
 
     def remove(self, photo_ids: Iterable[str]) -> None:
         """Removes copies."""
@@ -47,5 +61,8 @@ class Copies:
         return dict(self._database.all("SELECT photo_id, content FROM copies"))
 
     def problems(self) -> list[str]:
-        """What SQLite's own check of its pages finds."""
-        return self._database.problems()
+        """What does not agree with its checksum: pages, and copies."""
+        found = self._database.problems()
+        for chunk in self._database.chunks("SELECT * FROM copies", at_once=64):
+            found += [f"the copy of photo {stored[0]} is damaged" for stored in chunk if not intact(stored)]
+        return found

@@ -3,12 +3,21 @@
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from twinset.errors import BusyError, CatalogueError, DiskFullError, ReadOnlyError, ResourceError, TwinsetError
+from twinset.errors import (
+    BusyError,
+    CatalogueError,
+    DiskFullError,
+    ReadOnlyError,
+    ResourceError,
+    TwinsetError,
+    UsageError,
+)
 
 BUSY_SECONDS: Final = 10.0
 MEND: Final = "restore the catalogue from a copy, or build it again"
@@ -21,11 +30,12 @@ def may_write(folder: Path) -> bool:
 
 
 class Database:
-    """An opened database; each thread that uses it has a connection of its own, until `close`.
+    """An opened database; each thread that uses it has a connection of its own until it ends, or until `close`.
 
     Raises:
+        UsageError: it has been closed.
         CatalogueError: the file is damaged or missing.
-        ReadOnlyError: the folder may not be written, and a write-ahead log waits in it.
+        ReadOnlyError: the folder may not be written, and a write-ahead log waits in it, or a writer asks.
         BusyError, DiskFullError, ResourceError: as the machine has it.
 
     """
@@ -34,39 +44,41 @@ class Database:
         self.path = path
         self._write = write
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: weakref.WeakSet[_Own] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._closed = False
 
     def close(self) -> None:
-        """Closes every thread's connection."""
-        with self._lock, _translated(self.path):
-            for connection in self._opened:
-                connection.close()
-            self._opened.clear()
-            self._local = threading.local()
+        """Closes every thread's connection, as soon as the thread is done with what it reads."""
+        with self._lock:
+            self._closed = True
+            opened = list(self._opened)
+        for own in opened:
+            with own.lock, _translated(self.path):
+                own.connection.close()
 
     @contextmanager
     def transaction(self, *, write: bool) -> Iterator[None]:
         """All or nothing; a reader sees one state of the database throughout."""
-        with _translated(self.path):
-            connection = self._connection
+        with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
                 yield
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the first error says more; SQLite may have rolled back itself
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def do(self, sql: str, values: Sequence[Any] = ()) -> None:
         """Runs one statement."""
-        with _translated(self.path):
-            self._connection.execute(sql, values)
+        with self._connection() as connection:
+            connection.execute(sql, values)
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Every row that a query finds."""
-        with _translated(self.path):
-            return self._connection.execute(sql, values).fetchall()
+        with self._connection() as connection:
+            return connection.execute(sql, values).fetchall()
 
     def one(self, sql: str) -> tuple[Any, ...]:
         """The only row that a query finds.
@@ -86,11 +98,11 @@ class Database:
             part = keys[start : start + _AT_ONCE]
             yield from self.all(sql.format(", ".join("?" * len(part))), part)
 
-    def chunks(self, sql: str, values: Sequence[Any]) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows of a large query, some thousands at a time."""
-        with _translated(self.path):
-            cursor = self._connection.execute(sql, values)
-            while chunk := cursor.fetchmany(4096):
+    def chunks(self, sql: str, values: Sequence[Any] = (), at_once: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a large query, `at_once` at a time."""
+        with self._connection() as connection:
+            cursor = connection.execute(sql, values)
+            while chunk := cursor.fetchmany(at_once):
                 yield chunk
 
     def problems(self) -> list[str]:
@@ -98,15 +110,33 @@ class Database:
         found = [str(row[0]) for row in self.all("PRAGMA integrity_check(10)")]
         return [] if found == ["ok"] else found
 
-    @property
-    def _connection(self) -> sqlite3.Connection:
-        connection = getattr(self._local, "connection", None)
-        if not isinstance(connection, sqlite3.Connection):
-            connection = _connect(self.path, write=self._write)
-            self._local.connection = connection
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection, which stays open inside; errors are translated."""
+        own = getattr(self._local, "own", None)
+        if not isinstance(own, _Own):
             with self._lock:
-                self._opened.append(connection)
-        return connection
+                self._check_open()
+                own = _Own(_connect(self.path, write=self._write))
+                self._opened.add(own)
+            self._local.own = own
+        with own.lock:
+            self._check_open()
+            with _translated(self.path):
+                yield own.connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UsageError(f"{self.path.parent} has been closed", "open the catalogue again")
+
+
+class _Own:
+    """A thread's connection; whoever uses or closes it holds the lock. It is closed when the thread ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.lock = threading.RLock()
+        weakref.finalize(self, connection.close).atexit = False
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -117,14 +147,16 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     by a writer: then it refuses.
 
     Raises:
-        ReadOnlyError: the folder may not be written, and a write-ahead log waits in it.
+        ReadOnlyError: the folder may not be written, and a write-ahead log waits in it, or `write` is asked.
         CatalogueError: the database is damaged or missing.
 
     """
     if not path.is_file():
         raise CatalogueError(f"{path} is missing", MEND)
     mode = "rw"
-    if not write and not (may_write(path.parent) and os.access(path, os.W_OK)):
+    if not (may_write(path.parent) and os.access(path, os.W_OK)):
+        if write:
+            raise ReadOnlyError(f"{path} may not be written", "mend its permissions, or work on a copy")
         wal = path.with_name(f"{path.name}-wal")
         if wal.exists() and wal.stat().st_size:
             raise ReadOnlyError(
@@ -150,7 +182,8 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
 def create(path: Path, schema: str) -> None:
     """Makes a database in WAL mode with `schema`; it appears whole or not at all."""
     temporary = path.with_name(f"{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f"{temporary.name}*"):
+        leftover.unlink()
     with _translated(path):
         connection = sqlite3.connect(temporary, isolation_level=None)
         try:
@@ -181,6 +214,8 @@ def _ours(error: sqlite3.Error, path: Path) -> TwinsetError:
             return DiskFullError(f"no space is left to write {path}", "free some space and run it again")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return BusyError(f"{path} is held by another process", "wait for it, then run it again")
+        case sqlite3.SQLITE_CANTOPEN:
+            return ResourceError(f"{path} cannot be opened", "check its permissions and how many files are open")
         case sqlite3.SQLITE_IOERR:
             return ResourceError(f"{path} cannot be read or written: {error}", "check the disk")
         case sqlite3.SQLITE_NOMEM:

@@ -1,8 +1,9 @@
 """`rows.sqlite`, the truth of a catalogue: sources, photos, vectors, versions, and what was removed."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,11 +14,12 @@ import numpy.typing as npt
 from twinset.errors import CatalogueError
 from twinset.records import Photo, Vectors
 from twinset.store.database import MEND, Database, create
-from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, pack, unpack
+from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, intact, pack, unpack
 
 NAME: Final = "rows.sqlite"
 Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
+R = TypeVar("R", "State", "Version")
 _VECTOR: Final = "version, id, sequence, made_from, vector, checksum"
 
 
@@ -77,21 +79,24 @@ class Rows:
 
     def state(self) -> State:
         """The sequence number, the count of photos, and when the last run ended."""
-        sequence, photos, built = self._database.one("SELECT sequence, photos, built FROM state")
-        return State(sequence, photos, built)
+        return self._record(State, self._database.one("SELECT sequence, photos, built FROM state"))
 
     def items(self) -> int:
         """The count of distinct items."""
-        return int(self._database.one("SELECT COUNT(DISTINCT item_id) FROM photos")[0])
+        return int(self._database.one("SELECT COUNT(*) FROM items")[0])
 
     def sources(self) -> list[Source]:
         """The sources, by name."""
-        found = self._database.all("SELECT name, root, boxes_ignored FROM sources ORDER BY name")
-        return [Source(name, root, bool(ignored)) for name, root, ignored in found]
+        found = self._database.all("SELECT name, root, boxes_ignored, checksum FROM sources ORDER BY name")
+        for stored in found:
+            if not intact(stored):
+                raise CatalogueError(f"{self.path}: the source {stored[0]} is damaged", MEND)
+        return [Source(name, root, bool(ignored)) for name, root, ignored, _ in found]
 
     def live(self) -> Version:
         """The version that answers."""
-        return Version(*self._database.one("SELECT number, fingerprint, bundle, dim FROM versions WHERE live = 1"))
+        found = self._database.one("SELECT number, fingerprint, bundle, dim FROM versions WHERE live = 1")
+        return self._record(Version, found)
 
     def find(self, photo_ids: Sequence[str]) -> dict[str, Row]:
         """Rows by photo id, of those that are there; each row's checksum is checked."""
@@ -102,8 +107,12 @@ class Rows:
         return {row.id: row for row in self._rows("id", ids)}
 
     def of_items(self, item_ids: Sequence[str]) -> list[Row]:
-        """Every row of some items."""
-        return list(self._rows("item_id", item_ids))
+        """Every row of some items, as many as were stored."""
+        rows = list(self._rows("item_id", item_ids))
+        stored = dict(self._database.among("SELECT item_id, photos FROM items WHERE item_id IN ({})", item_ids))
+        if stored != Counter(row.photo.item_id for row in rows):
+            raise CatalogueError(f"{self.path} is damaged: an item has lost or gained photos", MEND)
+        return rows
 
     def of_paths(self, paths: Sequence[str]) -> list[Row]:
         """Every row of some paths, in whichever source."""
@@ -128,7 +137,7 @@ class Rows:
     def vectors(self, version: Version, ids: Sequence[int]) -> Vectors:
         """The vectors f32 `(N, D)` of photos, in the order of `ids`; their checksums are checked."""
         sql = f"SELECT {_VECTOR} FROM vectors WHERE version = {version.number:d} AND id IN ({{}})"
-        found = {stored[1]: self._blob(stored) for stored in self._database.among(sql, ids)}
+        found = {stored[1]: self._blob(stored, version) for stored in self._database.among(sql, ids)}
         return unpack(self._each(found, ids), version.dim)
 
     def vectors_since(self, version: Version, sequence: int) -> Iterator[tuple[Vectors, Ids]]:
@@ -136,7 +145,7 @@ class Rows:
         sql = f"SELECT {_VECTOR} FROM vectors WHERE version = ? AND sequence > ? ORDER BY sequence"
         for chunk in self._database.chunks(sql, (version.number, sequence)):
             numbers = np.array([stored[1] for stored in chunk], np.int64)
-            yield unpack([self._blob(stored) for stored in chunk], version.dim), numbers
+            yield unpack([self._blob(stored, version) for stored in chunk], version.dim), numbers
 
     def changed_since(self, version: Version, sequence: int) -> Ids:
         """Numbers of photos whose vector changed or which were removed after `sequence`."""
@@ -147,16 +156,23 @@ class Rows:
         found = self._database.all(sql, (version.number, sequence, sequence))
         return np.array([number for (number,) in found], np.int64)
 
+    def tally(self, version: Version) -> tuple[int, int]:
+        """How many vectors a version has, and the sum of their photos' numbers."""
+        sql = f"SELECT COUNT(*), COALESCE(SUM(id), 0) FROM vectors WHERE version = {version.number:d}"
+        count, total = self._database.one(sql)
+        return count, total
+
     # What is written, inside a transaction
 
     def reset_versions(self, version: Version) -> None:
         """Makes `version`, without vectors yet, the only one and live."""
         self._database.do("DELETE FROM versions")
-        self._database.do("INSERT INTO versions VALUES (?, ?, ?, ?, 1, 0, 0)", tuple(_fields(version)))
+        self._database.do("INSERT INTO versions VALUES (?, ?, ?, ?, 1, 0, 0)", astuple(version))
 
     def put_source(self, source: Source) -> None:
         """Adds or changes a source."""
-        self._database.do("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", tuple(_fields(source)))
+        values = source.name, source.root, int(source.boxes_ignored)
+        self._database.do("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)", (*values, checksum(*values)))
 
     def put(self, photo: Photo, source: str, file: tuple[str, int, int], old: Row | None) -> Row:
         """Adds a photo, or replaces its row `old`; `file` is its content hash, size and modification time."""
@@ -168,7 +184,9 @@ class Rows:
         self._database.do(
             f"INSERT OR REPLACE INTO photos ({COLUMNS}) VALUES ({places})", (*row.values(), row.checksum)
         )
-        self._count(0 if old else 1, row.checksum - (old.checksum if old else 0))
+        if old:
+            self._count(old, -1)
+        self._count(row, 1)
         return row
 
     def put_vector(self, version: Version, row: Row, vector: Vectors, made_from: str) -> None:
@@ -186,7 +204,7 @@ class Rows:
         for row in rows:
             self._drop_vectors("id = ?", (row.id,))
             self._database.do("DELETE FROM photos WHERE id = ?", (row.id,))
-            self._count(-1, -row.checksum)
+            self._count(row, -1)
             self._database.do("INSERT INTO removed VALUES (?, ?)", (row.id, self._next_sequence()))
 
     def built(self) -> None:
@@ -197,27 +215,39 @@ class Rows:
 
     def problems(self) -> list[str]:
         """Everything that does not agree with its checksum: pages, rows, vectors, and their sums."""
-        found = self._database.problems()
-        count = total = 0
-        for stored in self._database.all(f"SELECT {COLUMNS} FROM photos"):
-            if checksum(*stored[:-1]) != stored[-1]:
-                found.append(f"the row of photo {stored[1]} is damaged")
-            count, total = count + 1, total + stored[-1]
-        if (count, total) != self._database.one("SELECT photos, checksum FROM state"):
-            found.append("rows are missing or extra: their count and sum do not agree with the state")
-        for number, vectors, summed in self._database.all("SELECT number, vectors, checksum FROM versions"):
-            found += self._vector_problems(number, vectors, summed)
+        with self.snapshot():
+            found = self._database.problems()
+            found += [*self._photo_problems(), *self._vector_problems()]
+            self.sources()
         return found
 
-    def _vector_problems(self, version: int, vectors: int, summed: int) -> Iterator[str]:
-        sql = f"SELECT {_VECTOR} FROM vectors WHERE version = ?"
-        count = total = 0
-        for stored in self._database.all(sql, (version,)):
-            if checksum(*stored[:-1]) != stored[-1]:
-                yield f"the vector of photo {stored[1]}, version {version}, is damaged"
-            count, total = count + 1, total + stored[-1]
-        if (count, total) != (vectors, summed):
-            yield f"vectors of version {version} are missing or extra"
+    def _photo_problems(self) -> Iterator[str]:
+        total, latest = 0, 0
+        items: Counter[str] = Counter()
+        for chunk in self._database.chunks(f"SELECT {COLUMNS} FROM photos"):
+            yield from (f"the row of photo {stored[1]} is damaged" for stored in chunk if not intact(stored))
+            good = [Row.of(stored) for stored in chunk if intact(stored)]
+            total += sum(row.checksum for row in good)
+            latest = max(latest, *(row.sequence for row in good))
+            items.update(row.photo.item_id for row in good)
+        if self._database.one("SELECT photos, checksum FROM state") != (items.total(), total):
+            yield "rows are missing or extra: their count and sum do not agree with the state"
+        if self.state().sequence not in (latest, self._database.one("SELECT MAX(sequence) FROM removed")[0] or 0):
+            yield "the sequence number is not that of the last change"
+        if dict(self._database.all("SELECT item_id, photos FROM items")) != items:
+            yield "the items do not agree with their photos"
+
+    def _vector_problems(self) -> Iterator[str]:
+        for number, *expected in self._database.all("SELECT number, vectors, checksum FROM versions"):
+            count = total = 0
+            for chunk in self._database.chunks(f"SELECT {_VECTOR} FROM vectors WHERE version = ?", (number,)):
+                damaged = [stored[1] for stored in chunk if not intact(stored)]
+                yield from (f"the vector of photo {name}, version {number}, is damaged" for name in damaged)
+                count, total = count + len(chunk), total + sum(s[-1] for s in chunk if isinstance(s[-1], int))
+            if [count, total] != expected:
+                yield f"vectors of version {number} are missing or extra"
+        if self.tally(self.live())[0] != self.state().photos:
+            yield "photos have no vector, or vectors no photo"
 
     def _each(self, found: Mapping[int, T], ids: Sequence[int]) -> list[T]:
         missing = next((number for number in ids if number not in found), None)
@@ -225,15 +255,20 @@ class Rows:
             raise CatalogueError(f"{self.path} is damaged: photo {missing} is missing", MEND)
         return [found[number] for number in ids]
 
-    def _blob(self, stored: tuple[Any, ...]) -> bytes:
-        *_, blob, crc = stored
-        if checksum(*stored[:-1]) != crc:
+    def _record(self, kind: type[R], values: tuple[Any, ...]) -> R:
+        if [type(value) for value in values] != [field.type for field in fields(kind)]:
+            raise CatalogueError(f"{self.path} is damaged: its {kind.__name__.lower()} is {values}", MEND)
+        return kind(*values)
+
+    def _blob(self, stored: tuple[Any, ...], version: Version) -> bytes:
+        blob = stored[-2]
+        if not intact(stored) or len(blob) != 2 * version.dim:
             raise CatalogueError(f"{self.path}: the vector of photo {stored[1]} is damaged", MEND)
         return bytes(blob)
 
     def _rows(self, column: str, keys: Sequence[Any]) -> Iterator[Row]:
         for stored in self._database.among(f"SELECT {COLUMNS} FROM photos WHERE {column} IN ({{}})", keys):
-            if checksum(*stored[:-1]) != stored[-1]:
+            if not intact(stored):
                 raise CatalogueError(f"{self.path}: the row of photo {stored[1]} is damaged", MEND)
             yield Row.of(stored)
 
@@ -246,15 +281,17 @@ class Rows:
             self._database.one("SELECT COALESCE(MAX(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'photos'")[0]
         )
 
-    def _count(self, photos: int, crc: int) -> None:
-        self._database.do("UPDATE state SET photos = photos + ?, checksum = checksum + ?", (photos, crc))
+    def _count(self, row: Row, one: int) -> None:
+        """Counts a row in (1) or out (-1)."""
+        item = row.photo.item_id
+        values = (one, one * row.checksum)
+        self._database.do("UPDATE state SET photos = photos + ?, checksum = checksum + ?", values)
+        sql = "INSERT INTO items VALUES (?, ?) ON CONFLICT (item_id) DO UPDATE SET photos = photos + ?"
+        self._database.do(sql, (item, one, one))
+        self._database.do("DELETE FROM items WHERE item_id = ? AND photos = 0", (item,))
 
     def _drop_vectors(self, which: str, values: tuple[Any, ...]) -> None:
         for version, crc in self._database.all(f"SELECT version, checksum FROM vectors WHERE {which}", values):
             sql = "UPDATE versions SET vectors = vectors - 1, checksum = checksum - ? WHERE number = ?"
             self._database.do(sql, (crc, version))
         self._database.do(f"DELETE FROM vectors WHERE {which}", values)
-
-
-def _fields(record: Version | Source) -> Iterator[Any]:
-    return (getattr(record, name) for name in record.__dataclass_fields__)

@@ -13,7 +13,8 @@ SCHEMA: Final = """
 CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, photos INTEGER NOT NULL,
     checksum INTEGER NOT NULL, built TEXT NOT NULL);
 INSERT INTO state VALUES (1, 0, 0, 0, '');
-CREATE TABLE sources (name TEXT PRIMARY KEY, root TEXT NOT NULL, boxes_ignored INTEGER NOT NULL);
+CREATE TABLE sources (name TEXT PRIMARY KEY, root TEXT NOT NULL, boxes_ignored INTEGER NOT NULL,
+    checksum INTEGER NOT NULL);
 CREATE TABLE versions (number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, bundle TEXT NOT NULL,
     dim INTEGER NOT NULL, live INTEGER NOT NULL, vectors INTEGER NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE photos (id INTEGER PRIMARY KEY AUTOINCREMENT, photo_id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
@@ -22,6 +23,7 @@ CREATE TABLE photos (id INTEGER PRIMARY KEY AUTOINCREMENT, photo_id TEXT NOT NUL
     mtime_ns INTEGER NOT NULL, sequence INTEGER NOT NULL, checksum INTEGER NOT NULL);
 CREATE INDEX photos_item ON photos (item_id);
 CREATE INDEX photos_path ON photos (path);
+CREATE TABLE items (item_id TEXT PRIMARY KEY, photos INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE vectors (version INTEGER NOT NULL, id INTEGER NOT NULL, sequence INTEGER NOT NULL,
     made_from TEXT NOT NULL, vector BLOB NOT NULL, checksum INTEGER NOT NULL, UNIQUE (version, id));
 CREATE INDEX vectors_sequence ON vectors (version, sequence);
@@ -80,6 +82,11 @@ def checksum(*values: object) -> int:
         data = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
         crc = zlib.crc32(data + b"\0", crc)
     return crc
+
+
+def intact(stored: tuple[Any, ...]) -> bool:
+    """Whether what was read agrees with its last column, the checksum."""
+    return bool(checksum(*stored[:-1]) == stored[-1])
 
 
 def pack(vector: Vectors) -> bytes:

@@ -1,7 +1,7 @@
 """Vectors derived from the rows: a memory-mapped f32 matrix, searched exactly, that may be thrown away.
 
 `derived/<version>/` holds `vectors.f32` and `ids.i64`, which only ever grow, and `state.json`, replaced last,
-which says how much of them counts, the sequence number that they have reached, and a checksum a block.
+which says how much of them counts, the sequence number that they have reached, a checksum a block, and its own.
 """
 
 import json
@@ -18,12 +18,14 @@ import numpy.typing as npt
 
 from twinset.records import Vectors
 from twinset.store.rows import Ids, Rows, Version
+from twinset.store.schema import checksum
 
 _FORMAT: Final = 1
 _BLOCK: Final = 65_536
 _STATE: Final = "state.json"
 _VECTORS: Final = "vectors.f32"
 _IDS: Final = "ids.i64"
+_ANEW: Final = "the next `index` makes them anew, and so does `verify --repair`"
 
 Scores = npt.NDArray[np.float64]
 
@@ -54,7 +56,12 @@ class View:
     parts: tuple[tuple[Vectors, Ids], ...]
 
     def __len__(self) -> int:
-        return sum(int((ids >= 0).sum()) for _, ids in self.parts)
+        return self.tally()[0]
+
+    def tally(self) -> tuple[int, int]:
+        """How many photos there are, and the sum of their numbers."""
+        alive = [ids[ids >= 0] for _, ids in self.parts]
+        return sum(map(len, alive)), sum(int(ids.sum()) for ids in alive)
 
     def search(self, query: Vectors, k: int) -> tuple[Ids, Scores]:
         """The `k` nearest photos exactly: numbers and cosine similarities, best first, ties by number.
@@ -113,14 +120,27 @@ def exact_scores(vectors: Vectors, query: Vectors) -> Scores:
 def open_view(folder: Path, rows: Rows, version: Version, sequence: int, catalogue: str) -> View:
     """The vectors at `sequence`, inside a snapshot of the rows: from disk, and what is newer from the rows."""
     derived = _load(folder, version, catalogue)
-    if derived is None or derived[0].sequence > sequence:
-        return View(sequence, version.number, tuple(rows.vectors_since(version, 0)))
-    state, vectors, ids = derived
-    if state.sequence == sequence:
-        return View(sequence, version.number, ((vectors, ids),))
+    if derived is not None and derived[0].sequence <= sequence:
+        state, vectors, ids = derived
+        ids = _still(ids, rows, version, state)
+        view = View(sequence, version.number, ((vectors, ids), *rows.vectors_since(version, state.sequence)))
+        if view.tally() == rows.tally(version):
+            return view
+    return View(sequence, version.number, tuple(rows.vectors_since(version, 0)))
+
+
+def _still(ids: Ids, rows: Rows, version: Version, state: "_Derived") -> Ids:
+    """The numbers, -1 where a photo has changed or gone since `state`."""
     changed = rows.changed_since(version, state.sequence)
-    ids = np.where(np.isin(ids, changed), -1, ids)
-    return View(sequence, version.number, ((vectors, ids), *rows.vectors_since(version, state.sequence)))
+    return np.where(np.isin(ids, changed), -1, ids) if len(changed) else ids
+
+
+def discard_ahead(folder: Path, rows: Rows) -> None:
+    """Throws derived files away that are ahead of the rows, as after a restore: numbers will be used again."""
+    data = _read_state(folder)
+    state = None if data is None else _parse_state(data)
+    if state is not None and state.sequence > rows.state().sequence:
+        _discard(folder)
 
 
 def catch_up(folder: Path, rows: Rows, version: Version, catalogue: str, *, rebuild: bool = False) -> None:
@@ -129,12 +149,11 @@ def catch_up(folder: Path, rows: Rows, version: Version, catalogue: str, *, rebu
         sequence = rows.state().sequence
         new = _Derived(catalogue, version.number, version.dim, 0, sequence, (), (), ())
         loaded = None if rebuild else _load(folder, version, catalogue)
-        if loaded is not None:
+        if loaded is not None and loaded[0].sequence <= sequence:
             old, _, ids = loaded
             if old.sequence == sequence:
                 return
-            stale = np.flatnonzero(np.isin(ids, rows.changed_since(version, old.sequence)))
-            dead = tuple(sorted({*old.dead, *stale.tolist()}))
+            dead = tuple(np.flatnonzero(_still(ids, rows, version, old) < 0).tolist())
             if len(dead) <= max(1000, old.rows // 10):
                 kept = replace(new, rows=old.rows, dead=dead)
                 _write(folder, kept, rows.vectors_since(version, old.sequence))
@@ -149,22 +168,30 @@ def problems(folder: Path, rows: Rows, version: Version, catalogue: str) -> list
         return []
     loaded = _load(folder, version, catalogue)
     if loaded is None:
-        return ["the derived files do not agree with their checksums; they are made anew by the next `index`"]
-    state, vectors, ids = loaded
-    found: list[str] = []
-    alive = {int(number): slot for slot, number in enumerate(ids) if number >= 0}
-    seen = 0
+        return [f"the files do not agree with their checksums; {_ANEW}"]
     with rows.snapshot():
-        for part, numbers in rows.vectors_since(version, 0):
-            for vector, number in zip(part, numbers.tolist(), strict=True):
-                slot = alive.get(number)
-                seen += slot is not None
-                if slot is not None and not np.array_equal(vectors[slot], vector):
-                    found.append(f"the derived vector of photo {number} differs from its row")
-        behind = rows.state().sequence > state.sequence
-    if seen != len(alive) and not behind:
-        found.append(f"{len(alive) - seen} derived vectors have no row")
-    return found
+        return list(_disagreements(loaded, rows, version))
+
+
+def _disagreements(loaded: tuple["_Derived", Vectors, Ids], rows: Rows, version: Version) -> Iterator[str]:
+    """Of what is not newer than the derived files, whose changes are read from the rows until they catch up."""
+    state, vectors, ids = loaded
+    if state.sequence > rows.state().sequence:
+        yield f"the files are ahead of the rows; {_ANEW}"
+        return
+    alive = np.flatnonzero(_still(ids, rows, version, state) >= 0)
+    slots = dict(zip(ids[alive].tolist(), alive.tolist(), strict=True))
+    newer = set(rows.changed_since(version, state.sequence).tolist())
+    missing = len(slots) - len(alive)
+    for part, numbers in rows.vectors_since(version, 0):
+        for vector, number in zip(part, numbers.tolist(), strict=True):
+            slot = slots.pop(number, None)
+            if slot is None:
+                missing += number not in newer
+            elif not np.array_equal(vectors[slot], vector):
+                yield f"the derived vector of photo {number} differs from its row; {_ANEW}"
+    if missing or slots:
+        yield f"photos are missing, extra or there twice; {_ANEW}"
 
 
 def _load(folder: Path, version: Version, catalogue: str) -> tuple[_Derived, Vectors, Ids] | None:
@@ -206,12 +233,17 @@ def _read_state(folder: Path) -> bytes | None:
 def _parse_state(data: bytes) -> _Derived | None:
     try:
         raw = json.loads(data)
-        if raw.pop("format") != _FORMAT:
+        if raw.pop("checksum") != checksum(raw) or raw.pop("format") != _FORMAT:
             return None
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         return _Derived(**fields)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _state_text(state: _Derived) -> str:
+    raw = {"format": _FORMAT} | json.loads(json.dumps(asdict(state)))
+    return json.dumps(raw | {"checksum": checksum(raw)})
 
 
 def _sums(array: npt.NDArray[Any]) -> tuple[int, ...]:
@@ -244,7 +276,7 @@ def _write(folder: Path, state: _Derived, newer: Iterable[tuple[Vectors, Ids]]) 
     )
     temporary = folder / f"{_STATE}.tmp"
     with temporary.open("w", encoding="utf-8") as out:
-        json.dump({"format": _FORMAT} | asdict(replace(state, rows=rows, vectors=sums[0], ids=sums[1])), out)
+        out.write(_state_text(replace(state, rows=rows, vectors=sums[0], ids=sums[1])))
         out.flush()
         os.fsync(out.fileno())
     temporary.replace(folder / _STATE)
