@@ -20,6 +20,7 @@ LEVELS = {
     "errors": 0,
     "records": 0,
     "progress": 0,
+    "files": 0,
     "metrics": 1,
     "where": 1,
     "photos": 1,

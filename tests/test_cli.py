@@ -293,3 +293,29 @@ def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
         assert main(["data", command, "--help"]) == 0
         assert f"twinset data {command}" in readme
     assert "Usage" in capsys.readouterr().out
+
+
+def test_boxes_ignored_is_what_the_vectors_were_made_with(shop: Path, tmp_path: Path, capsys: Out) -> None:
+    """A vectors file or a catalogue made without boxes says so; --ignore-boxes beside them is refused."""
+    manifest, vectors, catalogue = str(shop / "photos.csv"), tmp_path / "v.npz", tmp_path / "c"
+    assert main(["embed", manifest, "--out", str(vectors), "--ignore-boxes", "-q"]) == 0
+    assert main(["index", manifest, "-c", str(catalogue), "--ignore-boxes", "-q"]) == 0
+    figures = []
+    for option in (["--vectors", str(vectors)], ["-c", str(catalogue)], ["--ignore-boxes"]):
+        capsys.readouterr()
+        assert main(["evaluate", manifest, "--split", "all", "--json", "-q", *option]) == 0
+        figures.append(json.loads(capsys.readouterr().out))
+    assert [f["boxes_ignored"] for f in figures] == [True, True, True]
+    assert figures[0] == figures[2]
+    failed(capsys, ["evaluate", manifest, "-c", str(catalogue), "--ignore-boxes"], 2, "goes with --bundle")
+
+
+def test_the_demo_leaves_other_folders_alone(shop: Path, tmp_path: Path, capsys: Out) -> None:
+    """A folder with photos of one's own is refused, not written into."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "photos.csv").write_text("path,item_id\na.jpg,1\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["demo", "--out", str(own)]) == 3
+    assert "holds something else" in capsys.readouterr().err
+    assert [path.name for path in own.iterdir()] == ["photos.csv"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from twinset.errors import BundleError, PathError
+from twinset.files import write_whole
 from twinset.preprocess import Preprocess
 
 FORMAT: Final = 1
@@ -85,11 +86,9 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
 def save(folder: Path, facts: Facts, model: bytes) -> None:
     """Writes a bundle; `bundle.json` comes last, so that its presence means completeness."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _MODEL).write_bytes(model)
+    write_whole(folder / _MODEL, model)
     text = json.dumps({"format": FORMAT} | asdict(facts), indent=2) + "\n"
-    temporary = folder / f"{_FACTS}.tmp"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(folder / _FACTS)
+    write_whole(folder / _FACTS, text.encode())
 
 
 def shipped_names() -> list[str]:

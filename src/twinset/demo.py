@@ -52,12 +52,12 @@ def run(out: Path, progress: Progress) -> Demo:
 
     """
     table = out / "photos.csv"
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not table.exists() and not _begun(out))):
+    if out.exists() and not _ours(out, table):
         raise PathError(f"{out} holds something else", "name another folder: twinset demo --out FOLDER")
     drawn = _draw(out, table, progress)
     with Catalogue.build(out / "shop.catalogue", table, progress=progress) as catalogue:
         protocol, _ = protocols.choose(drawn.photos, "consumer-to-shop", "all")
-        protocol = replace(protocol, queries=("domain=customer", "split=test"))
+        protocol = protocols.override(protocol, queries=("domain=customer", "split=test"))
         measured = evaluate(drawn.photos, lambda chosen: _vectors(catalogue, drawn, chosen), protocol, "test")
         customers = [p for p in drawn.photos if p.domain == "customer" and p.value("split") == "test"]
         searches = [_search(catalogue, drawn, photo) for photo in customers]
@@ -67,8 +67,13 @@ def run(out: Path, progress: Progress) -> Demo:
     return Demo(measured, out / "sheet.png", out / shown[0].photo.path)
 
 
-def _begun(out: Path) -> bool:
-    """Whether an interrupted demo left its drawings here."""
+def _ours(out: Path, table: Path) -> bool:
+    """Whether a folder is empty, or what an earlier demo left, finished or not."""
+    if not out.is_dir():
+        return False
+    if table.is_file():
+        with table.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().rstrip("\r\n") == ",".join(wardrobe.COLUMNS)
     return all(path.name in ("DRESSES", "TOPS", "TROUSERS") for path in out.iterdir())
 
 

@@ -1,7 +1,7 @@
 """What this machine and installation are, and what about them would hurt."""
 
-import os
 import platform
+import re
 import resource
 import shutil
 import sqlite3
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from twinset import bundle, runtime
+from twinset.embedder import cores
 from twinset.errors import TwinsetError
 
 _LEAST_FREE_BYTES: Final = 2**30
@@ -35,7 +36,7 @@ def examine(folder: Path) -> list[Finding]:
         Finding("twinset", metadata.version("twinset")),
         Finding("python", platform.python_version()),
         Finding("system", f"{platform.system()} {platform.machine()}"),
-        Finding("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
+        Finding("cores", str(cores())),
         Finding("numpy", metadata.version("numpy")),
         _library("pillow", "pip install -U pillow"),
         _library("pillow-heif", 'pip install -U "twinset[heic]"'),
@@ -53,7 +54,7 @@ def _library(name: str, mend: str) -> Finding:
     except metadata.PackageNotFoundError:
         return Finding(name, f"not installed; {mend}")
     floor = _FLOORS[name]
-    found = tuple(int(part) for part in version.split(".")[:2])
+    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     return Finding(name, version, found >= floor, "" if found >= floor else mend)
 
 

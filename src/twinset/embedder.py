@@ -104,18 +104,23 @@ def embed_photos(embedder: Embedder, photos: Sequence[Photo], root: Path, progre
 
 def in_order(work: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
     """`work` over `tasks`, a thread a core, results in the tasks' order; few tasks are ahead at any time."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores()
     waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for task in tasks:
                 waiting.append(pool.submit(work, task))
-                if len(waiting) >= 8 * cores:
+                if len(waiting) >= 8 * threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def query_box(box: Sequence[float]) -> Box:

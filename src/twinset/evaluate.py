@@ -69,9 +69,9 @@ def evaluate(
             f"among {len(gallery):,} gallery photos",
             "choose another with --protocol, --split, --queries, --gallery or --relevant",
         )
-    table = _table([r for _, r in scored])
     names = [f"recall@{k}" for k in DEPTHS] + ["map"]
-    means = dict(zip(names, table.mean(axis=0).tolist(), strict=True))
+    first = np.array([r[0] for _, r in scored])
+    table = _table([r for _, r in scored])
     intervals = metrics.bootstrap(table, [photo.item_id for photo, _ in scored], seed=seed)
     return Evaluation(
         protocol=protocol.name,
@@ -85,8 +85,8 @@ def evaluate(
         queries_without_positive=len(queries) - len(scored),
         gallery=len(gallery),
         items=len({photo.item_id for photo in gallery}),
-        recall={k: means[f"recall@{k}"] for k in DEPTHS},
-        map=means["map"],
+        recall={k: metrics.recall_at_k(first, k) for k in DEPTHS},
+        map=metrics.mean_average_precision([r for _, r in scored]),
         ci95=dict(zip(names, intervals, strict=True)),
         by_category=_by_category([photo for photo, _ in scored], table, names),
     )

@@ -4,6 +4,7 @@ A plug-in of Pillow is chosen here by the file's first bytes and called directly
 sees the data, and the pixels are counted before any is decoded.
 """
 
+import errno
 import hashlib
 import io
 import warnings
@@ -26,7 +27,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from twinset.errors import PathError, PhotoError
+from twinset.errors import PathError, PhotoError, ResourceError
 from twinset.records import Box, Pixels
 
 MAX_BYTES: Final = 20 * 2**20
@@ -50,6 +51,9 @@ def _open_heic(file: io.BytesIO) -> Image.Image:
     image: Image.Image = pillow_heif.HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
 
+
+_SHORT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+"""A file that is there but cannot be read now: the machine's fault, not the photo's."""
 
 _OPENERS: Final[dict[str, Callable[[io.BytesIO], Image.Image]]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -110,6 +114,8 @@ def read_bytes(path: str | Path) -> bytes:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # a ValueError where the path holds a NUL
         reason = error.strerror if isinstance(error, OSError) else error
+        if isinstance(error, OSError) and error.errno in _SHORT:
+            raise ResourceError(f"{path} cannot be read: {reason}", "see `twinset doctor`") from error
         raise PathError(f"{path} cannot be read: {reason}", "name a photo that is there") from error
     _check_bytes(data)
     return data
@@ -144,6 +150,8 @@ def decode(data: bytes) -> Decoded:
             return Decoded(np.asarray(_rgb(image if turn is None else image.transpose(turn))), width, height)
     except PhotoError:
         raise
+    except MemoryError as error:
+        raise ResourceError(f"memory ran out while a {kind} photo was decoded", "free some memory") from error
     except Exception as error:
         raise _translated(error, kind) from error
 

@@ -22,13 +22,15 @@ _FILTERS: Final = {
 class Preprocess:
     """How a photo becomes the model's input: `size` pixels square.
 
-    `fit` is `crop` (the middle square) or `letterbox` (the whole photo on `fill`, an RGB colour).
+    `fit` is `crop` (the middle square) or `letterbox` (the whole photo on `fill`, an RGB colour). `decode` is how
+    `photos` decodes: JPEG reduced while it is, with a long side of at least 640 pixels.
     """
 
     size: int
     filter: Literal["box", "bilinear", "bicubic", "lanczos"] = "bilinear"
     fit: Literal["crop", "letterbox"] = "letterbox"
     fill: tuple[int, int, int] = (255, 255, 255)
+    decode: Literal["draft-640"] = "draft-640"
 
     def __post_init__(self) -> None:
         if not (type(self.size) is int and 8 <= self.size <= 2048):
@@ -37,6 +39,8 @@ class Preprocess:
             raise BundleError(f"unknown resize filter {self.filter!r}", f"use one of {', '.join(_FILTERS)}")
         if self.fit not in ("crop", "letterbox"):
             raise BundleError(f"unknown fit {self.fit!r}", "use crop or letterbox")
+        if self.decode != "draft-640":
+            raise BundleError(f"unknown decode policy {self.decode!r}", "use draft-640")
         if len(self.fill) != 3 or not all(type(c) is int and 0 <= c <= 255 for c in self.fill):
             raise BundleError(f"bad fill colour {self.fill!r}", "use three integers from 0 to 255")
 

@@ -64,6 +64,24 @@ def choose(photos: Sequence[Photo], name: str | None = None, split: str | None =
     return replace(protocol, queries=queries, gallery=gallery), split
 
 
+def override(
+    protocol: Protocol,
+    *,
+    queries: Sequence[str] | None = None,
+    gallery: Sequence[str] | None = None,
+    relevant: str | None = None,
+    level: Level | None = None,
+) -> Protocol:
+    """The protocol with parts replaced; a filter replaces the whole of the old one, its split included."""
+    return replace(
+        protocol,
+        queries=protocol.queries if queries is None else tuple(queries),
+        gallery=protocol.gallery if gallery is None else tuple(gallery),
+        relevant=relevant or protocol.relevant,
+        level=level or protocol.level,
+    )
+
+
 def select(photos: Sequence[Photo], protocol: Protocol, split: str) -> tuple[list[Photo], list[Photo]]:
     """The queries and the gallery of a protocol.
 

@@ -54,7 +54,7 @@ class Photo:
 
 def box_text(box: Box | None) -> str:
     """A box as a manifest writes it: `x1,y1,x2,y2`, empty for none."""
-    return "" if box is None else ",".join(f"{side:.12g}" for side in box)
+    return "" if box is None else ",".join(repr(float(side)).removesuffix(".0") for side in box)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class VectorsFile:
     paths: tuple[str, ...]
     vectors: Vectors
     fingerprint: str
+    boxes_ignored: bool = False
 
     def of(self, photos: Sequence[Photo]) -> Vectors:
         """The vectors of `photos`, in their order.
@@ -30,7 +31,10 @@ class VectorsFile:
         for what, names in (("lack", wanted - index.keys()), ("have, beyond the manifest,", index.keys() - wanted)):
             if names:
                 some = ", ".join(sorted(names)[:3])
-                raise VectorsError(f"the vectors {what} {len(names):,} paths: {some}", "embed the same manifest")
+                raise VectorsError(
+                    f"the vectors {what} {len(names):,} paths: {some}",
+                    "embed the same manifest, less the skipped rows",
+                )
         return self.vectors[[index[photo.path] for photo in photos]]
 
 
@@ -68,6 +72,7 @@ def load(path: Path) -> VectorsFile:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             paths, vectors = arrays["path"], arrays["embedding"]
             fingerprint = str(arrays["fingerprint"]) if "fingerprint" in arrays else ""
+            ignored = "boxes" in arrays and str(arrays["boxes"]) == "ignored"
     except Exception as error:
         raise VectorsError(f"{path} is no vectors file: {error}", "write one with `twinset embed`") from error
     kinds = paths.dtype.kind + vectors.dtype.kind
@@ -85,7 +90,7 @@ def load(path: Path) -> VectorsFile:
     if not np.all(np.isfinite(lengths)) or np.any(lengths == 0):
         raise VectorsError(f"{path} has a vector that is zero or not finite", "leave such rows out")
     np.divide(vectors, lengths, out=vectors, casting="same_kind")
-    return VectorsFile(names, vectors, fingerprint)
+    return VectorsFile(names, vectors, fingerprint, ignored)
 
 
 def _plain(path: str) -> str:

@@ -140,9 +140,10 @@ class Catalogue:
         return verify.problems(self._folder, self._rows, self._copies)
 
     def close(self) -> None:
-        """Closes the databases."""
+        """Closes the databases, once the searches that run have ended; after it every call is refused."""
         self._rows.close()
         self._copies.close()
+        self._live.close()
 
     def __enter__(self) -> "Catalogue":
         return self

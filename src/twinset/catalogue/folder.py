@@ -1,6 +1,7 @@
 """The folder that is a catalogue: what lies where, making it, opening it."""
 
 import json
+import re
 import stat
 import uuid
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import Final
 from twinset import bundle as bundles
 from twinset.bundle import Bundle
 from twinset.errors import CatalogueError, FingerprintError, PathError, disk_errors
+from twinset.files import write_whole
 from twinset.store import copies, rows
 from twinset.store.copies import Copies
 from twinset.store.database import MEND
@@ -19,7 +21,10 @@ from twinset.store.rows import Rows, Version
 
 FORMAT: Final = 1
 _ABOUT: Final = "catalogue.json"
-_PARTS: Final = ("bundles", "derived", "skipped.csv", "writer.lock", _ABOUT, rows.NAME, copies.NAME)
+_PARTS: Final = re.compile(
+    rf"bundles|derived|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp)?(-wal|-shm|-journal)?"
+)
+"""What a catalogue's folder may hold, also where a process was killed while it made one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ def create(path: Path, bundle: Bundle) -> CatalogueFolder:
     """
     if path.exists() and not path.is_dir():
         raise PathError(f"{path} is a file", "name a folder for the catalogue")
-    strangers = sorted(p.name for p in path.iterdir() if not p.name.startswith(_PARTS)) if path.is_dir() else []
+    strangers = sorted(p.name for p in path.iterdir() if not _PARTS.fullmatch(p.name)) if path.is_dir() else []
     if strangers:
         raise PathError(f"{path} holds other things ({strangers[0]})", "name a new folder for the catalogue")
     with disk_errors(path):
@@ -131,7 +136,5 @@ def _make(path: Path, bundle: Bundle) -> None:
                 table.reset_versions(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
     finally:
         table.close()
-    temporary = path / f"{_ABOUT}.tmp"
     facts = {"format": FORMAT, "id": uuid.uuid4().hex, "name": path.name.removesuffix(".catalogue")}
-    temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path / _ABOUT)
+    write_whole(path / _ABOUT, (json.dumps(facts, indent=2) + "\n").encode())

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from twinset import photos as photo_files
@@ -93,7 +93,7 @@ def run(
         skipped=len(faults),
         embedded=tally.embedded,
         seconds=round(time.monotonic() - started, 3),
-        rows=len(photos) + len(manifest.faults),
+        rows=manifest.rows,
         gone=len(gone) - removed,
         faults=tuple(faults),
     )
@@ -102,16 +102,16 @@ def run(
 def _gone(rows: Rows, source: str, photos: Sequence[Photo], faults: Sequence[Fault]) -> list[Row]:
     """Rows that the source has no more; a photo that has become faulty is still there."""
     present = {photo.photo_id for photo in photos}
-    present.update(photo_id(source, fault.path) for fault in faults)
+    present.update(photo_id(source, str(PurePosixPath(fault.path))) for fault in faults)
     return list(rows.by_id([n for name, n in rows.of_source(source).items() if name not in present]).values())
 
 
 def drop(rows: Rows, copies: Copies, doomed: Sequence[Row]) -> int:
-    """Removes rows, then their copies; returns how many."""
+    """Removes rows, then every copy that has no row, also those a killed run left; returns how many rows."""
     if doomed:
         with rows.transaction():
             rows.remove(doomed)
-        copies.remove(row.photo.photo_id for row in doomed)
+        copies.remove(copies.contents().keys() - rows.contents().keys())
     return len(doomed)
 
 

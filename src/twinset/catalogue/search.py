@@ -139,7 +139,7 @@ def _members(
 
 def _hit(rank: int, members: Sequence[tuple[float, Row]]) -> Hit:
     score, best = members[0][0], members[0][1].photo
-    rest = {k: v for k, v in best.attributes.items() if k not in ("style", "title", "url")}
+    rest = {k: v for k, v in best.attributes.items() if k not in ("split", "style", "title", "url")}
     return Hit(
         rank=rank,
         item_id=best.item_id,

@@ -1,6 +1,8 @@
 """Everything in a catalogue's folder, checked against everything else."""
 
+import time
 from collections.abc import Callable
+from typing import Final
 
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.errors import TwinsetError
@@ -8,6 +10,8 @@ from twinset.records import Problem
 from twinset.store import copies, rows, vectors
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows, Version
+
+_MOMENT_SECONDS: Final = 1.0
 
 
 def problems(folder: CatalogueFolder, table: Rows, pictures: Copies) -> list[Problem]:
@@ -39,9 +43,10 @@ def _bundle(folder: CatalogueFolder, version: Version) -> list[str]:
 
 
 def _without_copy(table: Rows, pictures: Copies) -> list[str]:
-    """Looks twice, since copies are committed a moment before their rows."""
+    """Looks again after a moment, since a writer commits copies before their rows."""
     lacking = _lacking(table, pictures)
     if lacking:
+        time.sleep(_MOMENT_SECONDS)
         lacking &= _lacking(table, pictures)
     return [f"the copy of photo {name} is missing or of other bytes" for name, _, _ in sorted(lacking)]
 

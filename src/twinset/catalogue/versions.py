@@ -23,6 +23,11 @@ class Live:
         self._view: View | None = None
         self._state: CatalogueState | None = None
 
+    def close(self) -> None:
+        """Lets the model and the mapped vectors go."""
+        with self._lock:
+            self._embedder = self._view = None
+
     def embedder(self, version: Version) -> Embedder:
         """The embedder of a version."""
         with self._lock:

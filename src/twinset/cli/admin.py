@@ -1,5 +1,6 @@
 """`info`, `verify`, `doctor`."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("doctor")(doctor_command)
 
 
-def info_command(catalogue: CatalogueDir, json: Json = False) -> None:
+def info_command(catalogue: CatalogueDir, json: Json = False, quiet: Quiet = False) -> None:  # noqa: ARG001
     """Counts, versions and sources of a catalogue."""
     with Catalogue(catalogue) as opened:
         facts = asdict(opened.info())
@@ -48,11 +49,15 @@ def verify_command(
     for problem in problems if not json else ():
         print_line(f"{problem.file}: {problem.what}")
     if problems:
+        sys.stderr.write(
+            f"twinset: {catalogue} has {len(problems):,} problems: --repair makes derived files anew; for others "
+            "restore the catalogue from a copy, or build it again\n"
+        )
         raise typer.Exit(CatalogueError.exit_code)
     Talk(quiet or json).say(f"{catalogue} is whole")
 
 
-def doctor_command(json: Json = False) -> None:
+def doctor_command(json: Json = False, quiet: Quiet = False) -> None:  # noqa: ARG001
     """What this machine and installation are, and what about them would hurt."""
     findings = doctor.examine(Path.cwd())
     bad = [finding for finding in findings if not finding.ok]

@@ -42,4 +42,6 @@ def demo_command(
 
 def _program() -> str:
     """How this program is called from here: by its name where it is on the path, else as it was called."""
-    return "twinset" if shutil.which("twinset") else sys.argv[0]
+    if shutil.which("twinset"):
+        return "twinset"
+    return "python -m twinset" if sys.argv[0].endswith("__main__.py") else sys.argv[0]

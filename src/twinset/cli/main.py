@@ -56,6 +56,8 @@ def main(arguments: Sequence[str]) -> int:
         return _failed(_usage(error), arguments)
     except MemoryError:
         return _failed(ResourceError("memory ran out", "free some, or use smaller photos"), arguments)
+    except SystemExit:  # the parser's, where the reader of our output has gone
+        return 0
     except KeyboardInterrupt:
         returned = INTERRUPTED
     if returned == INTERRUPTED:

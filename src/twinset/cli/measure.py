@@ -24,7 +24,7 @@ from twinset.cli.output import (
 )
 from twinset.embedder import Embedder, embed_photos
 from twinset.errors import GateError, ManifestError, UsageError
-from twinset.evaluate import Embeds, evaluate
+from twinset.evaluate import DEPTHS, Embeds, evaluate
 from twinset.manifest import Manifest
 from twinset.manifest.split import parse_hold_out
 from twinset.records import Evaluation, Fault, Photo, Vectors
@@ -106,21 +106,18 @@ def evaluate_command(
     talk = Talk(quiet)
     table = manifest.read(source, photos_root=photos_root, files=vectors is None)
     table.require_photos()
+    _check_fields(table, [*(queries or ()), *(gallery or ())], [relevant, held and held.column])
     chosen, of_split = protocols.choose(table.photos, protocol, split)
-    named = [column for column in (relevant, held and held.column) if column]
-    _check_fields(table, [*(queries or ()), *(gallery or ()), *(f"{column}=" for column in named)])
-    chosen = replace(
-        chosen,
-        queries=chosen.queries if queries is None else tuple(queries),
-        gallery=chosen.gallery if gallery is None else tuple(gallery),
-        relevant=relevant or chosen.relevant,
-        level=level or chosen.level,
-    )
+    chosen = protocols.override(chosen, queries=queries, gallery=gallery, relevant=relevant, level=level)
     faults = list(table.faults)
-    embeds = _embeds(table, faults, talk, bundle=bundle, catalogue=catalogue, vectors=vectors)
-    photos = _boxed(table.photos, ignore_boxes)
+    embeds, ignored = _embeds(table, faults, talk, bundle=bundle, catalogue=catalogue, vectors=vectors)
+    if ignore_boxes and (catalogue or vectors):
+        raise UsageError(
+            "--ignore-boxes goes with --bundle", "give it to `index` or `embed`, which make the vectors"
+        )
+    photos = _boxed(table.photos, ignore_boxes or ignored)
     keep = held.holds if held else lambda _photo: True
-    result = evaluate(photos, embeds, chosen, of_split, keep=keep, boxes_ignored=ignore_boxes)
+    result = evaluate(photos, embeds, chosen, of_split, keep=keep, boxes_ignored=ignore_boxes or ignored)
     talk.skipped(faults, table.rows, None)
     if json:
         print_json(result.to_json())
@@ -133,8 +130,9 @@ def _boxed(photos: Sequence[Photo], ignore_boxes: bool) -> list[Photo]:
     return [replace(photo, box=None) if ignore_boxes else photo for photo in photos]
 
 
-def _check_fields(table: Manifest, filters: Sequence[str]) -> None:
-    where.parse(filters).check_fields(table.fields())
+def _check_fields(table: Manifest, filters: Sequence[str], columns: Sequence[str | None]) -> None:
+    named = [f"{column}=" for column in columns if column]
+    where.parse([*filters, *named]).check_fields(table.fields())
 
 
 def _embeds(
@@ -145,12 +143,20 @@ def _embeds(
     bundle: str | None,
     catalogue: Path | None,
     vectors: Path | None,
-) -> Embeds:
-    """Where vectors come from; photos that have none are added to `faults`."""
+) -> tuple[Embeds, bool]:
+    """Where vectors come from, and whether boxes were ignored when they were made.
+
+    Photos that have no vector are added to `faults`.
+    """
     if vectors is not None:
-        stored = vectors_file.load(vectors).of(table.photos)
+        file = vectors_file.load(vectors)
+        stored = file.of(table.photos)
         row = {photo.path: i for i, photo in enumerate(table.photos)}
-        return lambda chosen: (chosen, stored[[row[photo.path] for photo in chosen]])
+        return lambda chosen: (chosen, stored[[row[photo.path] for photo in chosen]]), file.boxes_ignored
+    ignored = False
+    if catalogue is not None:
+        with Catalogue(catalogue) as opened:
+            ignored = any(s.boxes_ignored for s in opened.info().sources if s.root == str(table.root))
 
     def embeds(chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
         if catalogue is not None:
@@ -162,7 +168,7 @@ def _embeds(
         faults.extend(embedded.faults)
         return embedded.photos, embedded.vectors
 
-    return embeds
+    return embeds, ignored
 
 
 def _show(result: Evaluation) -> None:
@@ -194,7 +200,7 @@ def _show(result: Evaluation) -> None:
 
 def _gate(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
-    known = [f"recall@{k}" for k in (1, 5, 10, 20, 50)] + ["map"]
+    known = [f"recall@{k}" for k in DEPTHS] + ["map"]
     limit = where.number(value)
     if name not in known or not 0 <= limit <= 1:
         raise UsageError(f"--fail-under {text!r} is no gate", f"write NAME=VALUE, NAME one of {', '.join(known)}")

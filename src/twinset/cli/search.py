@@ -54,7 +54,7 @@ def index_command(
     report = index(catalogue, photos_, bundle=bundle, options=options, progress=talk.progress())
     talk.skipped(report.faults, report.rows, catalogue / SKIPPED)
     if report.gone:
-        talk.say(f"{report.gone:,} photos are gone from the source and stay; --replace removes them")
+        talk.say(f"no longer in the source, and kept: {report.gone:,} photos; --replace removes them")
     if json:
         print_json(report.to_json())
         return
@@ -104,6 +104,7 @@ def remove_command(
         list[str] | None, typer.Option("--photo", help="A photo to remove, by its path in its source.")
     ] = None,
     json: Json = False,
+    quiet: Quiet = False,  # noqa: ARG001 - every command takes it; this one has nothing to say
 ) -> None:
     """Removes items or photos; an unknown id removes nothing."""
     if not item_ids and not photo:

@@ -144,8 +144,8 @@ class Rows:
         """Vectors `(N, D)` and numbers `(N,)` that changed after `sequence`, oldest first, in chunks; checked."""
         sql = f"SELECT {_VECTOR} FROM vectors WHERE version = ? AND sequence > ? ORDER BY sequence"
         for chunk in self._database.chunks(sql, (version.number, sequence)):
-            numbers = np.array([stored[1] for stored in chunk], np.int64)
-            yield unpack([self._blob(stored, version) for stored in chunk], version.dim), numbers
+            blobs = [self._blob(stored, version) for stored in chunk]
+            yield unpack(blobs, version.dim), self._numbers(stored[1] for stored in chunk)
 
     def changed_since(self, version: Version, sequence: int) -> Ids:
         """Numbers of photos whose vector changed or which were removed after `sequence`."""
@@ -154,12 +154,12 @@ class Rows:
             "UNION SELECT id FROM removed WHERE sequence > ?"
         )
         found = self._database.all(sql, (version.number, sequence, sequence))
-        return np.array([number for (number,) in found], np.int64)
+        return self._numbers(number for (number,) in found)
 
     def tally(self, version: Version) -> tuple[int, int]:
         """How many vectors a version has, and the sum of their photos' numbers."""
         sql = f"SELECT COUNT(*), COALESCE(SUM(id), 0) FROM vectors WHERE version = {version.number:d}"
-        count, total = self._database.one(sql)
+        count, total = self._numbers(self._database.one(sql)).tolist()
         return count, total
 
     # What is written, inside a transaction
@@ -228,7 +228,7 @@ class Rows:
             yield from (f"the row of photo {stored[1]} is damaged" for stored in chunk if not intact(stored))
             good = [Row.of(stored) for stored in chunk if intact(stored)]
             total += sum(row.checksum for row in good)
-            latest = max(latest, *(row.sequence for row in good))
+            latest = max([latest, *(row.sequence for row in good)])
             items.update(row.photo.item_id for row in good)
         if self._database.one("SELECT photos, checksum FROM state") != (items.total(), total):
             yield "rows are missing or extra: their count and sum do not agree with the state"
@@ -255,6 +255,12 @@ class Rows:
             raise CatalogueError(f"{self.path} is damaged: photo {missing} is missing", MEND)
         return [found[number] for number in ids]
 
+    def _numbers(self, values: Iterable[Any]) -> Ids:
+        found = list(values)
+        if not all(type(value) is int for value in found):
+            raise CatalogueError(f"{self.path} is damaged: a number is none", MEND)
+        return np.array(found, np.int64)
+
     def _record(self, kind: type[R], values: tuple[Any, ...]) -> R:
         if [type(value) for value in values] != [field.type for field in fields(kind)]:
             raise CatalogueError(f"{self.path} is damaged: its {kind.__name__.lower()} is {values}", MEND)
@@ -274,12 +280,11 @@ class Rows:
 
     def _next_sequence(self) -> int:
         self._database.do("UPDATE state SET sequence = sequence + 1")
-        return int(self._database.one("SELECT sequence FROM state")[0])
+        return self.state().sequence
 
     def _next_id(self) -> int:
-        return int(
-            self._database.one("SELECT COALESCE(MAX(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'photos'")[0]
-        )
+        sql = "SELECT COALESCE(MAX(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'photos'"
+        return int(self._numbers(self._database.one(sql))[0])
 
     def _count(self, row: Row, one: int) -> None:
         """Counts a row in (1) or out (-1)."""

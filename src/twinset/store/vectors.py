@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
+from twinset.files import write_whole
 from twinset.records import Vectors
 from twinset.store.rows import Ids, Rows, Version
 from twinset.store.schema import checksum
@@ -274,12 +275,7 @@ def _write(folder: Path, state: _Derived, newer: Iterable[tuple[Vectors, Ids]]) 
         _sums(_mapped(folder / _VECTORS, np.dtype("<f4"), (rows, state.dim))),
         _sums(_mapped(folder / _IDS, np.dtype("<i8"), (rows,))),
     )
-    temporary = folder / f"{_STATE}.tmp"
-    with temporary.open("w", encoding="utf-8") as out:
-        out.write(_state_text(replace(state, rows=rows, vectors=sums[0], ids=sums[1])))
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(folder / _STATE)
+    write_whole(folder / _STATE, _state_text(replace(state, rows=rows, vectors=sums[0], ids=sums[1])).encode())
 
 
 def _at(path: Path, offset: int) -> BinaryIO:
