@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from twinset.bundle import open_bundle
 from twinset.catalogue import index
 from twinset.embedder import Embedder
 from twinset.photos import Decoded
-from twinset.records import Vectors
+from twinset.records import Hit, Vectors
 from twinset.store.schema import pack, unpack
 
 PATHS = [f"{number}.png" for number in range(6)]
@@ -36,9 +37,12 @@ class History(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.shop: dict[str, tuple[int, str]] = {}
         self.held: dict[str, tuple[int, str]] = {}
+        self.backup: tuple[dict[str, bytes], dict[str, tuple[int, str]]] | None = None
+        self.long_open: Catalogue | None = None
 
     def teardown(self) -> None:
         """Throws the folder away."""
+        self.close()
         shutil.rmtree(self.folder)
 
     @rule(path=st.sampled_from(PATHS), seed=st.integers(0, 5), item=st.sampled_from("abc"))
@@ -75,6 +79,49 @@ class History(RuleBasedStateMachine):
         """A derived file is lost."""
         (self.folder / "c/derived/1" / name).unlink(missing_ok=True)
 
+    @precondition(lambda self: self.held)
+    @rule(name=st.sampled_from(["vectors.f32", "ids.i64", "state.json"]), place=st.floats(0, 0.999))
+    def flip(self, name: str, place: float) -> None:
+        """A byte of a derived file, written anew, is another."""
+        file = self.folder / "c/derived/1" / name
+        if file.exists() and file.stat().st_size:
+            data = bytearray(file.read_bytes())
+            data[int(place * len(data))] ^= 4
+            file.unlink()  # an opened catalogue still has the old file mapped
+            file.write_bytes(data)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def mend(self) -> None:
+        """`verify --repair` leaves no problem."""
+        with Catalogue(self.folder / "c") as catalogue:
+            assert catalogue.verify(repair=True) == []
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def back_up(self) -> None:
+        """The databases are copied while nobody has them open."""
+        self.close()
+        files = {name: (self.folder / "c" / name).read_bytes() for name in ("rows.sqlite", "copies.sqlite")}
+        self.backup = files, dict(self.held)
+
+    @precondition(lambda self: self.backup)
+    @rule()
+    def restore(self) -> None:
+        """The databases are put back, beside derived files of a later time."""
+        self.close()
+        assert self.backup is not None
+        files, held = self.backup
+        for name, data in files.items():
+            (self.folder / "c" / name).write_bytes(data)
+        self.held = dict(held)
+
+    def close(self) -> None:
+        """Closes the catalogue that stays open."""
+        if self.long_open is not None:
+            self.long_open.close()
+            self.long_open = None
+
     @invariant()
     def answers_are_those_of_brute_force(self) -> None:
         """Items, their order, their scores and their photos."""
@@ -88,9 +135,23 @@ class History(RuleBasedStateMachine):
         write(self.folder / "query", [], {"q.png": 3})
         with Catalogue(self.folder / "c") as catalogue:
             answer = catalogue.search(self.folder / "query/q.png")
+            assert tuple(self.paged(catalogue)) == answer.hits
             assert [hit.item_id for hit in answer] == expected
             assert sorted(p.photo for hit in answer for p in hit.photos) == sorted(self.held)
             assert catalogue.info().photos == len(self.held)
+        if self.long_open is None:
+            self.long_open = Catalogue(self.folder / "c")
+        assert self.long_open.search(self.folder / "query/q.png").hits == answer.hits
+
+    def paged(self, catalogue: Catalogue) -> Iterator[Hit]:
+        """Page by page, two hits each."""
+        cursor = None
+        while True:
+            page = catalogue.search(self.folder / "query/q.png", 2, cursor=cursor)
+            yield from page
+            cursor = page.next
+            if cursor is None:
+                return
 
 
 History.TestCase.settings = settings(max_examples=20, stateful_step_count=12, deadline=None, derandomize=True)

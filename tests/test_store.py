@@ -325,6 +325,9 @@ TAMPERINGS = [
     "UPDATE versions SET dim = 'text'",
     "UPDATE versions SET live = 0",
     "DELETE FROM state",
+    "INSERT INTO removed VALUES (3, 1)",
+    "UPDATE sqlite_sequence SET seq = 2",
+    "UPDATE sqlite_sequence SET seq = 'text'",
 ]
 
 

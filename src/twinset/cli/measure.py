@@ -106,7 +106,7 @@ def evaluate_command(
     talk = Talk(quiet)
     table = manifest.read(source, photos_root=photos_root, files=vectors is None)
     table.require_photos()
-    _check_fields(table, [*(queries or ()), *(gallery or ())], [relevant, held and held.column])
+    _check_fields(table, [*(queries or ()), *(gallery or ())], [relevant, held.column if held else None])
     chosen, of_split = protocols.choose(table.photos, protocol, split)
     chosen = protocols.override(chosen, queries=queries, gallery=gallery, relevant=relevant, level=level)
     faults = list(table.faults)

@@ -181,9 +181,8 @@ class Rows:
         row = Row(number, source, photo, *file, sequence, 0)
         row = replace(row, checksum=checksum(*row.values()))
         places = ", ".join("?" * 15)
-        self._database.do(
-            f"INSERT OR REPLACE INTO photos ({COLUMNS}) VALUES ({places})", (*row.values(), row.checksum)
-        )
+        verb = "REPLACE" if old else "INSERT"  # a number that is in use already would be damage
+        self._database.do(f"{verb} INTO photos ({COLUMNS}) VALUES ({places})", (*row.values(), row.checksum))
         if old:
             self._count(old, -1)
         self._count(row, 1)
@@ -236,6 +235,10 @@ class Rows:
             yield "the sequence number is not that of the last change"
         if dict(self._database.all("SELECT item_id, photos FROM items")) != items:
             yield "the items do not agree with their photos"
+        if self._database.one("SELECT COUNT(*) FROM removed JOIN photos USING (id)") != (0,):
+            yield "a removed photo is there"
+        if self._database.one(f"SELECT COUNT(*) FROM photos WHERE id >= {self._next_id():d}") != (0,):
+            yield "the next number is not behind all others"
 
     def _vector_problems(self) -> Iterator[str]:
         for number, *expected in self._database.all("SELECT number, vectors, checksum FROM versions"):

@@ -57,7 +57,7 @@ class View:
     parts: tuple[tuple[Vectors, Ids], ...]
 
     def __len__(self) -> int:
-        return self.tally()[0]
+        return sum(int(np.count_nonzero(ids >= 0)) for _, ids in self.parts)
 
     def tally(self) -> tuple[int, int]:
         """How many photos there are, and the sum of their numbers."""
@@ -125,7 +125,7 @@ def open_view(folder: Path, rows: Rows, version: Version, sequence: int, catalog
         state, vectors, ids = derived
         ids = _still(ids, rows, version, state)
         view = View(sequence, version.number, ((vectors, ids), *rows.vectors_since(version, state.sequence)))
-        if view.tally() == rows.tally(version):
+        if state.sequence == sequence or view.tally() == rows.tally(version):
             return view
     return View(sequence, version.number, tuple(rows.vectors_since(version, 0)))
 
