@@ -289,6 +289,36 @@ def test_where_every_box_is_faulty_nothing_is_made(tmp_path: Path) -> None:
     assert index(tmp_path / "c", manifest, options=IndexOptions(ignore_boxes=True)).added == 3
 
 
+@pytest.mark.parametrize("named", ["1.png", "./1.png", ".//1.png"])
+@pytest.mark.parametrize("content", [None, b"", b"no photo"])
+def test_a_faulty_photo_keeps_its_row_however_it_is_named(
+    tmp_path: Path, named: str, content: bytes | None
+) -> None:
+    """A photo that has become missing, empty or unreadable is listed and keeps its row, also when mirrored."""
+    rows = [{"path": "0.png", "item_id": "a"}, {"path": named, "item_id": "b"}]
+    manifest, place = write(tmp_path / "shop", rows, {"0.png": 0, "1.png": 1}), tmp_path / "c"
+    index(place, manifest)
+    before = contents(place)
+    (manifest.parent / "1.png").unlink()
+    if content is not None:
+        (manifest.parent / "1.png").write_bytes(content)
+    report = index(place, manifest, options=IndexOptions(mirror=True))
+    assert (report.skipped, report.removed, report.gone, report.photos, report.unchanged) == (1, 0, 0, 2, 1)
+    assert contents(place) == before
+    assert "1.png" in (place / "skipped.csv").read_text(encoding="utf-8")
+
+
+def test_two_who_make_the_same_catalogue(tmp_path: Path) -> None:
+    """Two processes that begin the same new catalogue at once both succeed, and it is as made by one."""
+    manifest = shop(tmp_path / "shop", 10)
+    makers = [child(INDEX, tmp_path / "c", manifest) for _ in range(2)]
+    for maker in makers:
+        _, err = maker.communicate()
+        assert maker.returncode == 0, err
+    index(tmp_path / "one", manifest)
+    assert contents(tmp_path / "c") == contents(tmp_path / "one")
+
+
 def test_a_first_source_of_another_name_is_known_again(tmp_path: Path) -> None:
     """Without a name the source is the one of that folder; another folder without a name is refused."""
     manifest, other = shop(tmp_path / "a", 3), shop(tmp_path / "b", 3)

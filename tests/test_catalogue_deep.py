@@ -1,9 +1,11 @@
 """What takes long: many kills, damages, readers beside writers, and histories of a catalogue."""
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 import test_catalogue as quick
 from test_oracle import History
-from twinset import Catalogue
+from twinset import Catalogue, IndexOptions
 from twinset.catalogue import index
+from twinset.errors import IntegrityError
 
 pytestmark = pytest.mark.deep
 Record = Callable[[str, object], None]
@@ -124,3 +127,32 @@ def test_many_histories() -> None:
     run_state_machine_as_test(
         History, settings=settings(max_examples=1000, stateful_step_count=25, deadline=None, derandomize=True)
     )
+
+
+def outcome(work: Callable[[], object]) -> str:
+    """`done`, or the name of a typed error of exit code 4; any other error fails the test."""
+    try:
+        work()
+    except IntegrityError as error:
+        return type(error).__name__
+    return "done"
+
+
+@pytest.mark.parametrize("name", ["rows.sqlite", "copies.sqlite", "derived/1/state.json", "derived/1/ids.i64"])
+def test_writers_on_damage(place: Path, wardrobe: Path, tmp_path: Path, name: str, record_property: Record) -> None:
+    """Indexing changed prices into a damaged catalogue, and removing, ends well or with exit code 4."""
+    manifest = Path(shutil.copytree(wardrobe.parent, tmp_path / "w")) / "photos.csv"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace(",EUR,", ",USD,"), encoding="utf-8")
+    data, tally = (place / name).read_bytes(), Counter[tuple[str, str]]()
+    item = json.loads(quick.asked(place, quick.customers(wardrobe)[0]))[0]["item_id"]
+    for _, mutant in quick.mutants(data, 200, np.random.Generator(np.random.PCG64(41))):
+        damaged = Path(shutil.copytree(place, tmp_path / "damaged"))
+        (damaged / name).write_bytes(mutant)
+        indexed = outcome(lambda damaged=damaged: index(damaged, manifest, options=IndexOptions(source="main")))
+        with Catalogue(damaged) as catalogue:
+            tally[indexed, outcome(lambda catalogue=catalogue: catalogue.remove([item]))] += 1
+        shutil.rmtree(damaged)
+    record_property("tally", str(tally))
+    assert tally["done", "done"] > 0
+    if name.startswith("derived"):
+        assert len(tally) == 1

@@ -216,3 +216,23 @@ def test_a_copy_stands_in_for_each_photo(tmp_path: Path) -> None:
         copy = photos.read(catalogue.copy([hit.photo_id])[hit.photo_id])
     assert max(copy.shape) == 640
     assert np.abs(copy.mean(axis=(0, 1)) - [200, 30, 30]).max() < 3
+
+
+def test_lost_copies_are_made_again(tmp_path: Path) -> None:
+    """Where `copies.sqlite` is gone, the next run reads every photo again and `verify` is content."""
+    manifest, place = shop(tmp_path / "shop", 3), tmp_path / "c"
+    index(place, manifest)
+    (place / "copies.sqlite").unlink()
+    assert index(place, manifest).embedded == 6
+    with Catalogue(place) as catalogue:
+        assert catalogue.verify() == []
+    assert index(place, manifest).embedded == 0
+
+
+def test_folders_of_one_name_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Two folders of the same name in different categories are one item, and the log says so."""
+    for folder in ("shirts/red", "trousers/red", "shirts/blue"):
+        (tmp_path / "p" / folder).mkdir(parents=True)
+        Image.fromarray(picture(1)).save(tmp_path / "p" / folder / "1.png")
+    assert index(tmp_path / "c", tmp_path / "p").items == 2
+    assert "'red' stand in shirts and trousers" in caplog.text

@@ -1,5 +1,5 @@
 """`python -m twinset`."""
 
-from twinset.cli.main import run
+from twinset.cli import run
 
 run()

@@ -29,6 +29,7 @@ class Demo:
     evaluation: Evaluation
     sheet: Path
     query: Path
+    box: Box | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def run(out: Path, progress: Progress) -> Demo:
         shown = _shown(searches)
         rows = [_row(catalogue, search) for search in shown]
     sheet.save(out / "sheet.png", sheet.rows_sheet(rows))
-    return Demo(measured, out / "sheet.png", out / shown[0].photo.path)
+    return Demo(measured, out / "sheet.png", out / shown[0].photo.path, shown[0].box)
 
 
 def _ours(out: Path, table: Path) -> bool:

@@ -220,7 +220,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or path
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
             raise PathError(f"{where}: {error.strerror}", "name a place that is there") from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(f"no space is left to write {where}", "free some space and run it again") from error

@@ -94,7 +94,7 @@ def select(photos: Sequence[Photo], protocol: Protocol, split: str) -> tuple[lis
         if not found:
             raise NoQueriesError(
                 f"protocol {protocol.name} on split {split} finds no {what} photo ({' '.join(texts) or 'any'})",
-                "choose another with --protocol, --split, --queries or --gallery",
+                "--protocol leave-one-out needs neither customers nor views; or set --split, --queries, --gallery",
             )
     return queries, gallery
 

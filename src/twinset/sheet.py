@@ -1,5 +1,6 @@
 """Contact sheets: the only drawer of results."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ _GROUND: Final = (243, 243, 241)
 _INK: Final = (28, 28, 30)
 _SOFT: Final = (112, 112, 116)
 _FRAMES: Final = {"right": (22, 140, 80), "wrong": (200, 60, 40), "query": (28, 28, 30)}
+
+_FONTS: Final = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial.ttf")
 
 Frame = Literal["right", "wrong", "query"]
 
@@ -93,8 +96,21 @@ def _place(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, column: i
     if tile.frame:
         draw.rectangle((left - 3, top - 3, corner[0] + 3, corner[1] + 3), outline=_FRAMES[tile.frame], width=4)
     for number, line in enumerate(tile.lines[:2]):
-        font = ImageFont.load_default(12)
-        draw.text((left, top + _TILE[1] + 5 + number * _LINE), _cut(line, font), (_INK, _SOFT)[number], font)
+        font, text = _set(line)
+        draw.text((left, top + _TILE[1] + 5 + number * _LINE), _cut(text, font), (_INK, _SOFT)[number], font)
+
+
+def _set(line: str) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
+    """A font and the line as it can set it: one of the system's, else Pillow's own, which knows no accents."""
+    for name in _FONTS:
+        try:
+            return ImageFont.truetype(name, 12), line
+        except OSError:
+            continue
+    plain = unicodedata.normalize("NFKD", line.replace("ß", "ss").replace("–", "-"))
+    return ImageFont.load_default(12), "".join(
+        c if c.isascii() else "?" for c in plain if not unicodedata.combining(c)
+    )
 
 
 def _cut(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

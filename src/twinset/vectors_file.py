@@ -74,7 +74,9 @@ def load(path: Path) -> VectorsFile:
             fingerprint = str(arrays["fingerprint"]) if "fingerprint" in arrays else ""
             ignored = "boxes" in arrays and str(arrays["boxes"]) == "ignored"
     except Exception as error:
-        raise VectorsError(f"{path} is no vectors file: {error}", "write one with `twinset embed`") from error
+        raise VectorsError(
+            f"{path} is no vectors file, an .npz with `path` and `embedding`", "write one with `twinset embed`"
+        ) from error
     kinds = paths.dtype.kind + vectors.dtype.kind
     if kinds != "Uf" or vectors.ndim != 2 or paths.shape != vectors.shape[:1]:
         raise VectorsError(

@@ -114,6 +114,7 @@ def repair(folder: CatalogueFolder) -> None:
 @contextmanager
 def _writer(folder: CatalogueFolder) -> Iterator[tuple[Rows, Copies, Version]]:
     with writing(folder.path):
+        Copies.create_missing(folder.path)
         rows, copies = Rows(folder.path, write=True), Copies(folder.path, write=True)
         try:
             version = rows.live()
@@ -161,7 +162,8 @@ def to_index(manifest: Manifest, options: IndexOptions) -> list[Photo]:
         photos = [replace(photo, box=None) for photo in photos]
     if not photos:
         raise ManifestError(
-            f"none of {len(manifest.photos):,} photos is a shop photo", "index customer photos too: --domain any"
+            f"none of {len(manifest.photos):,} photos is a shop photo ({len(manifest.faults):,} rows are faulty)",
+            "index customer photos too: --domain any",
         )
     first = ""
     for photo in photos:

@@ -126,8 +126,7 @@ def create(path: Path, bundle: Bundle) -> CatalogueFolder:
 def _make(path: Path, bundle: Bundle) -> None:
     if not (path / rows.NAME).exists():
         Rows.create(path)
-    if not (path / copies.NAME).exists():
-        Copies.create(path)
+    Copies.create_missing(path)
     table = Rows(path, write=True)
     try:
         if not table.state().photos:  # otherwise only `catalogue.json` was lost, and their vectors have a bundle

@@ -31,10 +31,11 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A photo to index, and its row where it has one already."""
+    """A photo to index, its row where it has one already, and whether its copy stands."""
 
     photo: Photo
     old: Row | None
+    copied: bool
 
 
 Result = Fresh | Fault | None
@@ -116,11 +117,15 @@ def drop(rows: Rows, copies: Copies, doomed: Sequence[Row]) -> int:
 
 
 def _batches(target: Target, root: Path, photos: Sequence[Photo]) -> Iterator[list[tuple[Task, Result]]]:
+    copied = target.copies.contents()
+
     def tasks() -> Iterator[Task]:
         for start in range(0, len(photos), _BATCH):
             part = photos[start : start + _BATCH]
             known = target.rows.find([photo.photo_id for photo in part])
-            yield from (Task(photo, known.get(photo.photo_id)) for photo in part)
+            for photo in part:
+                old = known.get(photo.photo_id)
+                yield Task(photo, old, old is not None and copied.get(photo.photo_id) == old.content)
 
     batch: list[tuple[Task, Result]] = []
     since = time.monotonic()
@@ -140,7 +145,7 @@ def _work(embedder: Embedder, root: Path) -> Callable[[Task], tuple[Task, Result
             path = root / photo.path
             data = photo_files.read_bytes(path)
             content = photo_files.content_hash(data)
-            if old is not None and _made_from(old.content, old.photo) == _made_from(content, photo):
+            if old is not None and task.copied and _made_from(old.content, old.photo) == _made_from(content, photo):
                 return task, None
             decoded = photo_files.decode(data)
             vector = embedder.embed(decoded, photo_files.in_fractions(photo.box, decoded))

@@ -51,7 +51,7 @@ def verify_command(
     if problems:
         sys.stderr.write(
             f"twinset: {catalogue} has {len(problems):,} problems: --repair makes derived files anew; for others "
-            "restore the catalogue from a copy, or build it again\n"
+            "restore the catalogue from a copy, or delete its folder and index again\n"
         )
         raise typer.Exit(CatalogueError.exit_code)
     Talk(quiet or json).say(f"{catalogue} is whole")

@@ -36,7 +36,8 @@ def demo_command(
     print_line(f"Look at {done.sheet}: six customers' photos and their first five items, the right one framed.")
     print_line(f"Written to {out}: photos.csv, shop.catalogue, sheet.png")
     print_line("")
-    print_line(f"Search it:       {_program()} search {done.query} --catalogue {out / 'shop.catalogue'}")
+    box = " --box " + ",".join(f"{side:.2f}" for side in done.box) if done.box else ""
+    print_line(f"Search it:       {_program()} search {done.query}{box} --catalogue {out / 'shop.catalogue'}")
     print_line(f"Your own folder: {_program()} index YOUR_PHOTOS --catalogue my.catalogue")
 
 

@@ -80,8 +80,3 @@ def _failed(error: TwinsetError, arguments: Sequence[str]) -> int:
         print_json(error.to_json())
     sys.stderr.write(f"twinset: {printable(str(error))}\n")
     return error.exit_code
-
-
-def run() -> None:
-    """The entry point."""
-    sys.exit(main(sys.argv[1:]))

@@ -57,7 +57,7 @@ def embed_command(
     if not embedded.photos:
         raise ManifestError(f"none of {table.rows:,} photos can be read; {faults[0].path}: {faults[0].message}")
     vectors_file.save(out, embedded.photos, embedded.vectors, embedder.fingerprint, boxes=not ignore_boxes)
-    listed = out.with_name(SKIPPED)
+    listed = _listed(out)
     if faults:
         manifest.write_faults(listed, faults)
     talk.skipped(faults, table.rows, listed)
@@ -124,6 +124,14 @@ def evaluate_command(
     else:
         _show(result)
     _check(result, gates)
+
+
+def _listed(out: Path) -> Path:
+    """`skipped.csv` beside `out`, under another name where a file of somebody else's has that one."""
+    listed = out.with_name(SKIPPED)
+    if listed.exists() and not listed.read_bytes().startswith(b"line,path,code,message"):
+        return out.with_name(f"{out.stem}.{SKIPPED}")
+    return listed
 
 
 def _boxed(photos: Sequence[Photo], ignore_boxes: bool) -> list[Photo]:

@@ -1,6 +1,8 @@
 """A plain folder as a manifest: sub-folders are items, those above them categories."""
 
+import logging
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -9,6 +11,7 @@ from twinset.errors import PathError
 from twinset.manifest.table import Confined
 from twinset.records import Fault, Photo, photo_id
 
+_LOG: Final = logging.getLogger(__name__)
 _SUFFIXES: Final = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
 )
@@ -37,6 +40,7 @@ def folder_photos(folder: Path, root: Path, source: str) -> tuple[list[Photo], l
             photos.append(_photo(path, source))
         elif wrong[0] == "path_outside" or not (folder / path).is_dir():
             faults.append(Fault(0, path.encode(errors="backslashreplace").decode(), *wrong))
+    _tell_of_shared_names(photos)
     return photos, faults
 
 
@@ -71,3 +75,15 @@ def _photo(path: str, source: str) -> Photo:
         domain=_DOMAIN_PREFIXES[prefix] if prefix else "shop",
         photo_id=photo_id(source, path),
     )
+
+
+def _tell_of_shared_names(photos: list[Photo]) -> None:
+    categories: defaultdict[str, set[str]] = defaultdict(set)
+    for photo in photos:
+        categories[photo.item_id].add(photo.category)
+    for item, found in sorted(categories.items()):
+        if len(found) > 1:
+            places = " and ".join(sorted(found)[:2])
+            _LOG.warning(
+                "folders named %r stand in %s: their photos count as one item; name them apart", item, places
+            )

@@ -150,14 +150,14 @@ def _wrongs(header: list[str], row: list[str], cells: dict[str, str]) -> Iterato
     try:
         _box(cells.get("box", ""))
     except ValueError:
-        yield "bad_box", f"box {cells['box']!r} is not x1,y1,x2,y2 with x1 < x2 and y1 < y2"
+        yield "bad_box", f"box {cells['box']!r} is not x1,y1,x2,y2 in pixels, x1 < x2 and y1 < y2"
 
 
 def _box(text: str) -> Box | None:
     if not text.strip():
         return None
     x1, y1, x2, y2 = (float(side) for side in text.split(","))
-    if not (0 <= x1 < x2 < 1e6 and 0 <= y1 < y2 < 1e6):
+    if not (x1 >= 0 and x1 + 1 <= x2 < 1e6 and y1 >= 0 and y1 + 1 <= y2 < 1e6):
         raise ValueError(text)
     return x1, y1, x2, y2
 

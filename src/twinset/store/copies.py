@@ -30,6 +30,12 @@ class Copies:
         """Makes an empty `copies.sqlite`."""
         create(folder / NAME, _SCHEMA)
 
+    @staticmethod
+    def create_missing(folder: Path) -> None:
+        """Makes `copies.sqlite` where it was lost: `index` fills it again."""
+        if not (folder / NAME).exists():
+            Copies.create(folder)
+
     def close(self) -> None:
         """Closes every thread's connection."""
         self._database.close()

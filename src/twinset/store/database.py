@@ -20,7 +20,7 @@ from twinset.errors import (
 )
 
 BUSY_SECONDS: Final = 10.0
-MEND: Final = "restore the catalogue from a copy, or build it again"
+MEND: Final = "restore the catalogue from a copy, or delete its folder and index again"
 _AT_ONCE: Final = 500
 
 
@@ -221,6 +221,4 @@ def _ours(error: sqlite3.Error, path: Path) -> TwinsetError:
         case sqlite3.SQLITE_NOMEM:
             return ResourceError(f"memory ran out while {path} was read", "free some memory")
         case _:
-            return CatalogueError(
-                f"{path} is damaged: {error}", "run `twinset verify`, restore it from a copy, or build it again"
-            )
+            return CatalogueError(f"{path} is damaged: {' '.join(str(error).split())}", MEND)

@@ -198,13 +198,20 @@ def _disagreements(loaded: tuple["_Derived", Vectors, Ids], rows: Rows, version:
 def _load(folder: Path, version: Version, catalogue: str) -> tuple[_Derived, Vectors, Ids] | None:
     """The derived files where they are whole and of this catalogue, None otherwise: the rows are the truth.
 
-    A writer removes `state.json` before it replaces the others, so a state that stands unchanged after they
-    were opened belongs to them.
+    A writer may append or replace them meanwhile: what agrees with the checksums of a state belongs to it, and
+    where nothing does but the state is another by now, that one is tried.
     """
-    before = _read_state(folder)
-    if before is None:
-        return None
-    state = _parse_state(before)
+    before, data = None, _read_state(folder)
+    while data is not None and data != before:
+        loaded = _agreeing(folder, data, version, catalogue)
+        if loaded is not None:
+            return loaded
+        before, data = data, _read_state(folder)
+    return None
+
+
+def _agreeing(folder: Path, data: bytes, version: Version, catalogue: str) -> tuple[_Derived, Vectors, Ids] | None:
+    state = _parse_state(data)
     if state is None or (state.catalogue, state.version, state.dim) != (catalogue, version.number, version.dim):
         return None
     try:
@@ -212,7 +219,7 @@ def _load(folder: Path, version: Version, catalogue: str) -> tuple[_Derived, Vec
         ids = np.array(_mapped(folder / _IDS, np.dtype("<i8"), (state.rows,)))
     except (OSError, ValueError):
         return None
-    if _read_state(folder) != before or _sums(vectors) != state.vectors or _sums(ids) != state.ids:
+    if _sums(ids) != state.ids or _sums(vectors) != state.vectors:
         return None
     ids[list(state.dead)] = -1
     return state, vectors, ids
