@@ -23,7 +23,15 @@ def tests() -> tuple[int, list[dict[str, object]]]:
     """The exit code of pytest's deep tests, and each test with its outcome, seconds and recorded figures."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-m", "deep", f"--junitxml={report}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-m",
+            "deep",
+            f"--junitxml={report}",
+            f"--basetemp={folder}/tests",
+        ]
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         cases = ElementTree.parse(report).getroot().iter("testcase")
         return code, [_case(case) for case in cases]

@@ -154,5 +154,5 @@ class History(RuleBasedStateMachine):
                 return
 
 
-History.TestCase.settings = settings(max_examples=20, stateful_step_count=12, deadline=None, derandomize=True)
+History.TestCase.settings = settings(max_examples=60, stateful_step_count=12, deadline=None, derandomize=True)
 TestHistory = History.TestCase

@@ -34,6 +34,7 @@ COLUMNS: Final = (
     "id, photo_id, source, path, item_id, category, domain, view, box, attributes, content, size, mtime_ns, "
     "sequence, checksum"
 )
+_JSON: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def checksum(*values: object) -> int:
     """CRC-32 over values; bytes count as they are, all else as JSON."""
     crc = 0
     for value in values:
-        data = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
+        data = value if isinstance(value, bytes) else _JSON.encode(value).encode()
         crc = zlib.crc32(data + b"\0", crc)
     return crc
 
