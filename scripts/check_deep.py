@@ -23,15 +23,8 @@ def tests() -> tuple[int, list[dict[str, object]]]:
     """The exit code of pytest's deep tests, and each test with its outcome, seconds and recorded figures."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-m",
-            "deep",
-            f"--junitxml={report}",
-            f"--basetemp={folder}/tests",
-        ]
+        command = [sys.executable, "-m", "pytest", "-m", "deep", "-o", "junit_family=xunit1"]
+        command += [f"--junitxml={report}", f"--basetemp={folder}/tests"]
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         cases = ElementTree.parse(report).getroot().iter("testcase")
         return code, [_case(case) for case in cases]
@@ -51,18 +44,25 @@ def benchmark(arguments: tuple[str, ...]) -> dict[str, object]:
 
 
 def main() -> int:
-    """Writes the file; returns pytest's exit code."""
-    code, cases = tests()
-    facts = {
+    """Writes the file after each part, so that what was measured is kept; returns pytest's exit code."""
+    facts: dict[str, object] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "tests": cases,
-        "benchmarks": [benchmark(arguments) for arguments in BENCHMARKS],
     }
-    path = ROOT / "docs/check-deep.json"
-    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    code, facts["tests"] = tests()
+    measured: list[dict[str, object]] = []
+    facts["benchmarks"] = measured
+    for arguments in BENCHMARKS:
+        _write(facts)
+        measured.append(benchmark(arguments))
+    _write(facts)
     return code
+
+
+def _write(facts: dict[str, object]) -> None:
+    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    (ROOT / "docs/check-deep.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from twinset.errors import (
 )
 from twinset.group import Ranked
 from twinset.records import Answer
+from twinset.store.schema import checksum
 
 Shop = tuple[Path, Path]
 """A manifest and a catalogue of it."""
@@ -229,6 +230,38 @@ def test_a_cursor_is_what_it_was() -> None:
     for key in ("", "é\0\n", "i" * 500, "photo:\u2028"):
         cursor = _Cursor(7, "abc", 3, Ranked(key, 0.1 + 0.2))
         assert _Cursor.decode(cursor.encode()) == cursor
+
+
+def test_rows_that_do_not_give_the_ranked_score_are_refused(place: Path, wardrobe: Path) -> None:
+    """A stored vector that is whole but not the one that was ranked by is damage, not another answer."""
+    query = customers(wardrobe)[0]
+    with Catalogue(place) as catalogue:
+        best = catalogue.search(query).hits[0]
+    connection = sqlite3.connect(place / "rows.sqlite")
+    columns = "version, id, v.sequence, made_from, vector"
+    sql = f"SELECT {columns} FROM vectors v JOIN photos USING (id) WHERE photo_id {{}} ?"
+    stored = connection.execute(sql.format("="), (best.photo_id,)).fetchone()
+    (*_, other) = connection.execute(sql.format("<>"), (best.photo_id,)).fetchone()
+    values = (other, checksum(*stored[:-1], other), stored[1])
+    connection.execute("UPDATE vectors SET vector = ?, checksum = ? WHERE id = ?", values)
+    connection.commit()
+    connection.close()
+    with Catalogue(place) as catalogue:
+        with pytest.raises(CatalogueError, match="do not agree"):
+            catalogue.search(query)
+        assert catalogue.verify() != []
+
+
+def test_a_cursor_of_another_query_is_refused(built: Path, wardrobe: Path) -> None:
+    """A cursor goes on with its own photo, box and `by` only."""
+    one, two = customers(wardrobe)[:2]
+    with Catalogue(built) as catalogue:
+        cursor = catalogue.search(one, 5).next
+        assert catalogue.search(one, 5, cursor=cursor).hits[0].rank == 6
+        with pytest.raises(CursorError, match="another query"):
+            catalogue.search(two, 5, cursor=cursor)
+        with pytest.raises(CursorError, match="another query"):
+            catalogue.search(one, 5, box=(0, 0, 0.5, 1), cursor=cursor)
 
 
 def test_an_emptied_catalogue_answers_with_nothing(place: Path, wardrobe: Path) -> None:

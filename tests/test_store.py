@@ -519,6 +519,20 @@ def test_rows_restored_from_a_copy_win_over_derived_files(rows: Rows, tmp_path: 
     again.close()
 
 
+def test_changed_vectors_ahead_of_restored_rows_are_not_read(rows: Rows, tmp_path: Path) -> None:
+    """Also where no photo came or went, only vectors changed, restored rows win over derived files."""
+    add(rows, units(10, 1))
+    rows._database.do("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(rows.path, tmp_path / "copy")
+    add(rows, units(10, 7))
+    catch_up(tmp_path / "derived", rows, VERSION, NAME)
+    rows.close()
+    (tmp_path / "copy").replace(rows.path)
+    again = Rows(tmp_path)
+    check(again, tmp_path / "derived")
+    again.close()
+
+
 def test_numbers_used_again_after_a_restore_do_not_revive_old_vectors(rows: Rows, tmp_path: Path) -> None:
     """A writer throws derived files that are ahead away before it counts the sequence up past them."""
     folder = tmp_path / "derived"
