@@ -44,20 +44,6 @@ Shop = tuple[Path, Path]
 """A manifest and a catalogue of it."""
 
 
-@pytest.fixture(scope="module")
-def built(wardrobe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue of the wardrobe; not to be changed."""
-    place = tmp_path_factory.mktemp("built") / "c"
-    index(place, wardrobe)
-    return place
-
-
-@pytest.fixture
-def place(built: Path, tmp_path: Path) -> Path:
-    """A copy of the catalogue of the wardrobe."""
-    return Path(shutil.copytree(built, tmp_path / "c"))
-
-
 def customers(manifest: Path) -> list[Path]:
     """The wardrobe's customer photos."""
     return sorted(manifest.parent.rglob("customer_*"))

@@ -24,20 +24,6 @@ pytestmark = pytest.mark.deep
 Record = Callable[[str, object], None]
 
 
-@pytest.fixture(scope="module")
-def built(wardrobe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue of the wardrobe; not to be changed."""
-    place = tmp_path_factory.mktemp("built") / "c"
-    index(place, wardrobe)
-    return place
-
-
-@pytest.fixture
-def place(built: Path, tmp_path: Path) -> Path:
-    """A copy of the catalogue of the wardrobe."""
-    return Path(shutil.copytree(built, tmp_path / "c"))
-
-
 def test_forty_kills(wardrobe: Path, built: Path, tmp_path: Path, record_property: Record) -> None:
     """Twenty builds, each killed twice at random moments, end as one that was not interrupted."""
     hit = sum(quick.check_kills(wardrobe, built, tmp_path, seed, 2) for seed in range(1000, 1020))
