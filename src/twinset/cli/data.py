@@ -1,17 +1,21 @@
-"""`data check`, `data draw`."""
+"""`data check`, `data split`, `data draw`; `data convert` is added."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from twinset import manifest
+from twinset.cli import convert
 from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, print_json, print_line, print_table
 from twinset.datasets import wardrobe
-from twinset.errors import GateError
+from twinset.errors import GateError, PathError
 from twinset.manifest import Check
+from twinset.records import Photo
 
-app = typer.Typer(help="Look at manifests, and make one to try things with.")
+app = typer.Typer(help="Look at manifests, split them, and make them.")
+convert.add_commands(app)
 
 
 @app.command("check")
@@ -35,6 +39,41 @@ def check_command(
             f"items, {len(found.duplicates_across_splits):,} in several splits",
             "mend these rows of the manifest",
         )
+
+
+@app.command("split")
+def split_command(
+    source: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest (CSV) or a folder of photos.")],
+    out: Annotated[Path, typer.Option("--out", help="The manifest to write, beside MANIFEST or in the folder.")],
+    by: Annotated[
+        str, typer.Option("--by", help="The column whose values, with their items, stay whole.")
+    ] = "item_id",
+    val: Annotated[float, typer.Option("--val", help="The share of val, 0-1.")] = 0.1,
+    test: Annotated[float, typer.Option("--test", help="The share of test, 0-1.")] = 0.2,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed draws another split.")] = 7,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draws train, val and test by hash, never by the order of the rows, and writes the manifest with them."""
+    talk = Talk(quiet)
+    if out.is_dir():
+        raise PathError(f"{out} is a folder", "name the manifest to write, for example photos.csv in it")
+    table = manifest.read(source, files=False)
+    table.require_photos()
+    splits = manifest.assign(table.photos, by, val, test, seed)
+    manifest.write_split(source, out, table, splits)
+    talk.skipped(table.faults, table.rows, None)
+    elsewhere = None if out.parent.resolve() == table.root else str(table.root)
+    if elsewhere:
+        talk.say(f"{out} lies in another folder than its photos: use it with --photos-root {elsewhere}")
+    counts = _split_counts(table.photos, splits)
+    if json:
+        facts = {"manifest": str(out), "by": by, "val": val, "test": test, "seed": seed, "photos_root": elsewhere}
+        print_json(facts | {"photos": len(splits), "skipped": len(table.faults), "splits": counts})
+        return
+    columns = ["customer", "shop", "items"]
+    rows = [[split, *(f"{found[column]:,}" for column in columns)] for split, found in counts.items()]
+    print_table(["split", *columns], rows, right=columns)
 
 
 @app.command("draw")
@@ -65,6 +104,16 @@ def draw_command(
         print_json({"manifest": str(table), "items": items, "photos": items * (shop_photos + customer_photos)})
     else:
         print_line(f"{table}: {items:,} items")
+
+
+def _split_counts(photos: Sequence[Photo], splits: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Photos by domain, and items, of each split."""
+    counts: dict[str, dict[str, int]] = {}
+    for name in ("train", "val", "test"):
+        own = [photo for photo, split in zip(photos, splits, strict=True) if split == name]
+        domains = {domain: sum(photo.domain == domain for photo in own) for domain in ("customer", "shop")}
+        counts[name] = domains | {"items": len({photo.item_id for photo in own})}
+    return counts
 
 
 def _show(found: Check) -> None:

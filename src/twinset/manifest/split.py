@@ -1,13 +1,21 @@
 """Parts of a manifest by the hash of a value: the same for every order of the rows."""
 
+import csv
 import hashlib
+import io
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from twinset.errors import UsageError
+from twinset.errors import UsageError, disk_errors
+from twinset.files import write_whole
+from twinset.manifest.table import Manifest
 from twinset.records import Photo
+from twinset.where import Condition, Where
 
+_FOLDER_COLUMNS: Final = ("path", "item_id", "category", "domain", "split")
 _SHAPE: Final = re.compile(r"([^=]+)=([0-9a-f](?:-[0-9a-f])?(?:,[0-9a-f](?:-[0-9a-f])?)*)")
 
 
@@ -44,3 +52,97 @@ def parse_hold_out(text: str) -> HoldOut:
             raise UsageError(f"the digits {part} of {text!r} go down", f"write {part[-1]}-{part[0]}")
         digits.update(f"{digit:x}" for digit in range(first, last + 1))
     return HoldOut(match[1].strip(), frozenset(digits))
+
+
+def assign(
+    photos: Sequence[Photo], by: str = "item_id", val: float = 0.1, test: float = 0.2, seed: int = 7
+) -> list[str]:
+    """`train`, `val` or `test` for each photo, by SHA-256 of the seed and the photo's value of a column.
+
+    Neither an item nor a value is ever divided: items that share a value of `by` fall together, and so do all
+    photos of an item, also those without a value. The order of the photos does not matter. Growing `test`
+    keeps every test photo; growing `val` moves photos from train only.
+
+    Raises:
+        UsageError: `val` or `test` is no share of 0-1, or together they are more than 1.
+        UnknownFieldError: no photo has a value of `by`; with a suggestion.
+
+    """
+    if not (0 <= val <= 1 and 0 <= test <= 1 and val + test <= 1):
+        raise UsageError(
+            f"val {val} and test {test} are no shares", "give two numbers of 0-1 that are together at most 1"
+        )
+    _check_column(photos, by)
+    keys = _keys(photos, by)
+    shares = {key: _fraction(f"{seed}\0{key}") for key in set(keys)}
+    return ["test" if shares[key] < test else "val" if shares[key] < test + val else "train" for key in keys]
+
+
+def write_split(source: Path, out: Path, table: Manifest, splits: Sequence[str]) -> None:
+    """Writes the manifest `source`, read as `table`, with the split of each of its photos.
+
+    Every other cell stays as it is, and so do faulty rows; a folder becomes a manifest, without its faults.
+
+    Raises:
+        PathError, DiskFullError, ResourceError: it cannot be written, by the reason.
+
+    """
+    if table.columns:
+        rows = _rows_again(source, table, dict(zip((photo.line for photo in table.photos), splits, strict=True)))
+    else:
+        facts = [[photo.value(column) for column in _FOLDER_COLUMNS[:-1]] for photo in table.photos]
+        rows = [[*_FOLDER_COLUMNS], *([*cells, split] for cells, split in zip(facts, splits, strict=True))]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    with disk_errors(out):
+        write_whole(out, text.getvalue().encode())
+
+
+def _check_column(photos: Sequence[Photo], by: str) -> None:
+    if by == "item_id":
+        return
+    reserved = ("path", "item_id", "domain", "category", "view", "box")
+    known = {name for photo in photos for name in (*reserved, *photo.attributes) if photo.value(name)}
+    Where((Condition(by, "=", ()),)).check_fields(known)
+
+
+def _keys(photos: Sequence[Photo], by: str) -> list[str]:
+    """What is hashed for each photo: the first of all values that its item is tied to, or else the item."""
+    if by == "item_id":
+        return [photo.item_id for photo in photos]
+    parent: dict[tuple[bool, str], tuple[bool, str]] = {}
+
+    def root(node: tuple[bool, str]) -> tuple[bool, str]:
+        while (up := parent.setdefault(node, node)) != node:
+            parent[node] = parent[up]
+            node = parent[node]
+        return node
+
+    for photo in photos:  # (False, value) stands before (True, item): the least of a group names it
+        item = root((True, photo.item_id))
+        value = root((False, photo.value(by))) if photo.value(by) else item
+        parent[max(item, value)] = min(item, value)
+    return [root((True, photo.item_id))[1] for photo in photos]
+
+
+def _fraction(text: str) -> float:
+    """SHA-256 of a text as a number in [0, 1), exact in a float."""
+    return (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 11) / 2**53
+
+
+def _rows_again(source: Path, table: Manifest, splits: Mapping[int, str]) -> list[list[str]]:
+    """The rows of a CSV with the splits by line, in the column that is there or in a new one."""
+    with disk_errors(source):
+        text = source.read_bytes().decode("utf-8-sig")
+    header, *rows = (row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row)
+    lines = sorted([*splits, *(fault.line for fault in table.faults)])
+    if "split" not in table.columns:
+        # a faulty row gets a cell too: else one with a cell too many would become a good one
+        added = ([*row, splits.get(line, "")] for line, row in zip(lines, rows, strict=True))
+        return [[*header, "split"], *added]
+    place = table.columns.index("split")
+    return [header, *(_with(row, place, splits.get(line)) for line, row in zip(lines, rows, strict=True))]
+
+
+def _with(row: list[str], place: int, split: str | None) -> list[str]:
+    return row if split is None else [*row[:place], split, *row[place + 1 :]]

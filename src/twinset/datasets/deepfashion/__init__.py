@@ -1,0 +1,6 @@
+"""DeepFashion Consumer-to-Shop as its owners hand it out → a manifest in its own folder."""
+
+from twinset.datasets.deepfashion.convert import COLUMNS, convert
+from twinset.datasets.deepfashion.report import Conversion, Count, Finding
+
+__all__ = ["COLUMNS", "Conversion", "Count", "Finding", "convert"]
