@@ -20,3 +20,9 @@ cd "$work"
 "${alone[@]}" "$work/venv/bin/twinset" demo --quiet
 test -s twinset-demo/sheet.png
 echo "check_wheel: the demo runs from the wheel"
+
+code=0
+"$work/venv/bin/twinset" fit twinset-demo/photos.csv --out run 2> "$work/fit.log" || code=$?
+test "$code" = 2
+grep -qF 'pip install "twinset[train]"' "$work/fit.log"
+echo "check_wheel: without its extra, training says what to install"

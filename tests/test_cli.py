@@ -286,10 +286,11 @@ def test_the_demo_runs_twice(tmp_path: Path, capsys: Out) -> None:
 def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
     """No command is undocumented."""
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    for command in ("demo", "index", "search", "remove", "info", "verify", "embed", "evaluate", "doctor"):
+    catalogues = ("demo", "index", "search", "remove", "info", "verify")
+    for command in (*catalogues, "embed", "evaluate", "fit", "export", "doctor"):
         assert main([command, "--help"]) == 0
         assert f"twinset {command}" in readme
-    for command in ("check", "draw"):
+    for command in ("check", "split", "convert", "draw"):
         assert main(["data", command, "--help"]) == 0
         assert f"twinset data {command}" in readme
     assert "Usage" in capsys.readouterr().out

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,15 +102,16 @@ def embed_photos(embedder: Embedder, photos: Sequence[Photo], root: Path, progre
     return Embedded(tuple(good), vectors[: len(good)], tuple(faults))
 
 
-def in_order(work: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
-    """`work` over `tasks`, a thread a core, results in the tasks' order; few tasks are ahead at any time."""
+def in_order(work: Callable[[T], R], tasks: Iterable[T], ahead: int | None = None) -> Generator[R, None, None]:
+    """`work` over `tasks`, a thread a core, results in their order; at most `ahead` of them wait (8 a core)."""
     threads = cores()
+    ahead = ahead or 8 * threads
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for task in tasks:
                 waiting.append(pool.submit(work, task))
-                if len(waiting) >= 8 * threads:
+                if len(waiting) >= ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -25,7 +25,8 @@
     │   ├── DiskFullError            disk_full              5   507
     │   ├── BusyError                catalogue_busy         5   503
     │   └── ReadOnlyError            read_only              5   503
-    └── GateError                    gate_failed            1   422
+    ├── GateError                    gate_failed            1   422
+    └── DivergedError                diverged               1   422
 """
 
 import errno
@@ -206,6 +207,12 @@ class GateError(TwinsetError):
     """A measured figure did not pass the gate that was asked for."""
 
     code, exit_code, http_status = "gate_failed", 1, 422
+
+
+class DivergedError(TwinsetError):
+    """A training run whose loss is no finite number any more."""
+
+    code, exit_code, http_status = "diverged", 1, 422
 
 
 @contextmanager

@@ -1,0 +1,276 @@
+"""A net → a bundle, once its file is found to embed photos as the net does; and the bundle's model card."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import floor
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from twinset.bundle import Bundle, Facts, save
+from twinset.embedder import Embedder
+from twinset.errors import BundleError, InputError, PathError, PhotoError, disk_errors
+from twinset.files import write_whole
+from twinset.photos import Decoded, decode, in_fractions, read_bytes
+from twinset.preprocess import Preprocess
+from twinset.progress import SILENT, Progress
+from twinset.records import Box, Photo, Pixels, Vectors
+from twinset.training.graph import inference_copy, to_onnx
+
+LEAST_COSINE: Final = 0.9999
+"""Between the net's embedding of a photo and the bundle's."""
+MOST_PHOTOS: Final = 32
+"""How many photos the two are compared on."""
+_MOST_DRIFT: Final = 1e-4
+_MODEL: Final = "model.onnx"
+_FACTS: Final = "bundle.json"
+_CARD: Final = "README.md"
+_TEXT: Final = """# {card.name}
+
+A model that embeds photos of products, so that photos of the same product lie close to each other: a customer's
+photo finds the shop's. A bundle of twinset: `twinset index photos.csv --catalogue shop.catalogue --bundle FOLDER`.
+
+## Input and output
+
+- A photo, or its box grown by {facts.box_margin:g} of its width and height on every side, becomes
+  {prepare.size} × {prepare.size} pixels: {fit}, filter {prepare.filter}.
+- Input `photos` of `model.onnx`: uint8 `(N, {prepare.size}, {prepare.size}, 3)`, RGB, 0-255.
+- Output `embedding`: float32 `(N, {facts.dim})`, each of length 1; compare them by their product.
+{patches}
+## How it was trained
+
+Backbone: {backbone}; the licence of its weights: {backbone_licence}. Head: {head}.
+
+```toml
+{recipe}
+```
+
+## What it was trained on
+
+{trained_on}
+{data}
+The licence of these photos binds whoever uses this model: see that it permits your use.
+
+## Measured recall
+
+Recall@1 is the share of queries whose first hit is right.
+
+{recall}
+## Limits
+
+{limits}- It was tested on nothing but what stands above: measure it on photos of your own before you rely on it.
+
+## Licence and fingerprint
+
+Licence: {licence}. Fingerprint: `{exported.bundle.fingerprint}`.
+On {exported.photos} photos this file agrees with the trained net: cosine at least {cosine}.
+"""
+_PATCHES: Final = """- Output `patches`, where `want_patches` is true: float32 `(N, h, w, D)`, what each place
+  contributes; their mean, at length 1, is `embedding`.
+"""
+
+
+class Data(NamedTuple):
+    """A set of photos that a net was trained on."""
+
+    name: str
+    photos: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a bundle's model card tells beside the model.
+
+    `recipe` is TOML; `data` one entry a set; `trained_on` those sets in words; `recall` maps a protocol's name to a
+    measured recall@1 (0-1), `queries` the same names to how many queries that was; `limits` are sentences.
+    """
+
+    name: str
+    backbone: str = ""
+    backbone_licence: str = ""
+    head: str = ""
+    recipe: str = ""
+    data: tuple[Data, ...] = ()
+    trained_on: str = ""
+    licence: str = ""
+    recall: Mapping[str, float] = field(default_factory=dict)
+    queries: Mapping[str, int] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+
+
+class Exported(NamedTuple):
+    """A written bundle, the least cosine between it and the net, and on how many photos that was."""
+
+    bundle: Bundle
+    cosine: float
+    photos: int
+
+
+def export(
+    net: nn.Module,
+    preprocess: Preprocess,
+    photos: Sequence[tuple[Path, Photo]],
+    out: Path,
+    card: Card,
+    *,
+    box_margin: float = 0.0,
+    progress: Progress = SILENT,
+) -> Exported:
+    """Writes a net as a bundle, if up to `MOST_PHOTOS` of `photos`, chosen evenly, are embedded as by the net.
+
+    `photos` are files with the rows that name them, whose boxes count. Photos that cannot be decoded are passed
+    over. An older bundle in `out` is replaced.
+
+    Raises:
+        BundleError: the net cannot be written as ONNX, or the file embeds a photo otherwise; nothing is written.
+        InputError: no photo can be decoded.
+        PathError, ResourceError: `out` holds something else than a bundle, or cannot be written.
+
+    """
+    _check_out(out)
+    chosen = [photos[i] for i in evenly(len(photos), MOST_PHOTOS)]
+    still = inference_copy(net)
+    model = to_onnx(still, preprocess.size)
+    facts = Facts(
+        name=card.name,
+        dim=len(_outputs(still, np.zeros((preprocess.size, preprocess.size, 3), np.uint8))),
+        preprocess=preprocess,
+        sha256=hashlib.sha256(model).hexdigest(),
+        box_margin=box_margin,
+        backbone=card.backbone,
+        head=card.head,
+        trained_on=card.trained_on,
+        licence=card.licence,
+        recall=dict(card.recall),
+    )
+    bundle = Bundle(facts, model, out)
+    cosines = compare(still, Embedder(bundle), chosen, progress)
+    exported = Exported(bundle, min(cosines), len(cosines))
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / _CARD, text(card, exported, patches=_has_patches(net)).encode())
+        save(out, facts, model)
+    return exported
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most so many of the numbers below `count`, evenly spread.
+
+    >>> evenly(3, 5), evenly(10, 4)
+    ([0, 1, 2], [0, 2, 5, 7])
+    """
+    taken = min(count, most)
+    return [i * count // taken for i in range(taken)]
+
+
+def compare(
+    net: nn.Module, embedder: Embedder, photos: Sequence[tuple[Path, Photo]], progress: Progress = SILENT
+) -> list[float]:
+    """The cosine of each photo's two embeddings, by the net in inference mode and by its bundle.
+
+    Photos that cannot be decoded are passed over.
+
+    Raises:
+        BundleError: one is below `LEAST_COSINE`, or the contributions of places do not add up.
+        InputError: no photo can be decoded.
+
+    """
+    cosines = []
+    progress.start("comparing", len(photos))
+    try:
+        for path, photo in photos:
+            progress.advance()
+            try:
+                decoded = decode(read_bytes(path))
+                box = in_fractions(photo.box, decoded)
+            except (PhotoError, PathError):
+                continue
+            cosine = equality(net, embedder, decoded, box)
+            if not cosine >= LEAST_COSINE:  # nor where it is no number
+                _refuse(f"cosine {cosine:.6f} to what the net gives, at least {LEAST_COSINE} is asked", photo)
+            if _has_patches(net) and not (away := drift(embedder, decoded, box)) <= _MOST_DRIFT:
+                _refuse(f"patches that are {away:.2g} away from their embedding", photo)
+            cosines.append(cosine)
+    finally:
+        progress.finish()
+    if not cosines:
+        raise InputError(f"none of {len(photos)} photos can be compared", "name photos that can be decoded")
+    return cosines
+
+
+def equality(net: nn.Module, embedder: Embedder, photo: Decoded, box: Box | None = None) -> float:
+    """The cosine, in [-1, 1], of a photo's embeddings by a net on the CPU in inference mode and by an embedder."""
+    wanted = _outputs(net, embedder.prepare(photo, box)).astype(np.float64)
+    found = embedder.embed(photo, box).astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is no number is no cosine either
+        return float(wanted @ found / max(float(np.linalg.norm(wanted) * np.linalg.norm(found)), 1e-30))
+
+
+def drift(embedder: Embedder, photo: Decoded, box: Box | None = None) -> float:
+    """The largest difference between a photo's embedding and its places' mean contribution at length 1."""
+    mean = embedder.patches(photo, box).astype(np.float64).mean((0, 1))
+    return float(np.abs(mean / np.linalg.norm(mean) - embedder.embed(photo, box)).max())
+
+
+def _refuse(what: str, photo: Photo) -> None:
+    raise BundleError(f"the exported model gives {photo.path} {what}", "use layers that compute alike everywhere")
+
+
+def _outputs(net: nn.Module, photo: Pixels) -> Vectors:
+    """What a net gives for one photo, float32 `(D,)` of any length."""
+    with torch.inference_mode():
+        return cast(Vectors, net(torch.from_numpy(np.array(photo[np.newaxis]))).float().numpy()[0])
+
+
+def _has_patches(net: nn.Module) -> bool:
+    return bool(getattr(net, "has_patches", False))
+
+
+def _check_out(out: Path) -> None:
+    """Accepts a place where nothing is, or a bundle, or what a killed export left."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise PathError(f"{out} is a file", "name a folder for the bundle")
+    names = {path.name for path in out.iterdir()}
+    known = {name + end for name in (_MODEL, _FACTS, _CARD) for end in ("", ".tmp")}
+    if not {_MODEL, _FACTS} <= names and (names - known or names == {_CARD}):
+        stranger = min(names - known, default=_CARD)
+        raise PathError(f"{out} is no bundle and holds other things ({stranger})", "name a new folder for it")
+
+
+def text(card: Card, exported: Exported, *, patches: bool) -> str:
+    """The model card as Markdown."""
+    prepare = exported.bundle.facts.preprocess
+    fits = {"crop": "the middle square", "letterbox": f"the whole on a ground of RGB {prepare.fill}"}
+    data = [(each.name, f"{each.photos:,}", f"{each.items:,}") for each in card.data]
+    recall = [(name, f"{value:.3f}", str(card.queries.get(name, "?"))) for name, value in card.recall.items()]
+    return _TEXT.format(
+        card=card,
+        exported=exported,
+        facts=exported.bundle.facts,
+        prepare=prepare,
+        fit=fits[prepare.fit],
+        patches=_PATCHES if patches else "",
+        backbone=card.backbone or "not told",
+        backbone_licence=card.backbone_licence or "not known",
+        head=card.head or "not told",
+        recipe=card.recipe.strip() or "# not told",
+        trained_on=card.trained_on or "Not told.",
+        data="\n" * bool(data) + _table("data | photos | items", data),
+        recall=_table("protocol | recall@1 | queries", recall) or "Nothing was measured.\n",
+        limits="".join(f"- {limit}\n" for limit in card.limits),
+        licence=card.licence or "none was named",
+        cosine=floor(exported.cosine * 1e6) / 1e6,
+    )
+
+
+def _table(head: str, rows: Sequence[tuple[str, str, str]]) -> str:
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [head, "--- | --- | ---", *(" | ".join(row) for row in cells)]
+    return "".join(f"| {line} |\n" for line in lines) if rows else ""

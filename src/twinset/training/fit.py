@@ -1,0 +1,237 @@
+"""The loop that every recipe shares: batches → net → loss → optimizer, judged, written down, resumable."""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from twinset.embedder import cores, in_order
+from twinset.manifest.split import HoldOut
+from twinset.progress import SILENT, Progress
+from twinset.store.lock import writing
+from twinset.training import augment, checkpoint, health, machine, schedule, validate
+from twinset.training.assemble import accelerator_of, loss_of, net_of, optimizer_of, sampler_of, triplet_loss_of
+from twinset.training.average import Average
+from twinset.training.checkpoint import Kept, State
+from twinset.training.data import TrainingData, gather
+from twinset.training.draws import LOOKS, NOISE, generator
+from twinset.training.health import Finding, Guard, Reading
+from twinset.training.journal import Journal
+from twinset.training.loader import Loader
+from twinset.training.losses import Loss, TripletLoss
+from twinset.training.recipe import Recipe
+from twinset.training.run import Run, begin, facts_of, usable
+from twinset.training.sampler import Batch
+
+_Batches = Generator[tuple[Batch, Tensor], None, None]
+
+_LOG_EVERY: Final = 10
+"""Steps whose figures are written down as one row, their mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """How a run ended: `recall` (recall@1, 0-1) of the last state and of the `best`, None without validation."""
+
+    run: Run
+    steps: int
+    photos: int
+    recall: float | None
+    best: float | None
+    best_step: int
+    stopped_early: bool
+    seconds: float
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+
+def fit(
+    sources: Sequence[Path],
+    out: Path,
+    recipe: Recipe,
+    *,
+    net: nn.Module | None = None,
+    loss: Loss | None = None,
+    hold_out: HoldOut | None = None,
+    photos_root: Path | None = None,
+    resume: bool = False,
+    progress: Progress = SILENT,
+) -> Fitted:
+    """Trains on manifests by a recipe, into the folder `out`; on a GPU where there is one.
+
+    `net` replaces the recipe's: any module from uint8 `(N, size, size, 3)` to `(N, D)`. `loss` replaces its
+    loss: anything called as pytorch-metric-learning's are. With `resume` a run that was cut goes on, on a CPU bit
+    for bit as if it had not been.
+
+    Raises:
+        UsageError: `out` holds something else, or a setting that this machine or net cannot follow.
+        PathError, ManifestError: the data cannot be used.
+        DivergedError: the loss is no finite number any more.
+
+    """
+    run = begin(out, recipe, resume=resume)
+    accelerator = accelerator_of(recipe)
+    with writing(out), machine.tuned(accelerator.device):
+        torch.manual_seed(recipe.seed)
+        module, prepare = net_of(recipe, net)
+        found = gather(sources, hold_out=hold_out, photos_root=photos_root)
+        loader = Loader(found.files, prepare, recipe.box_margin)
+        found = usable(run, found, loader, progress)
+        training = _Training(run, recipe, found, loader, net=module, loss=loss, accelerator=accelerator)
+        facts = facts_of(found, module, prepare, training.notes)
+        if not run.described:
+            run.write(recipe, facts | {"environment": machine.facts(accelerator.device)}, found.faults)
+        return training.go(progress)
+
+
+class _Training:
+    """One run, from its last checkpoint or from the start."""
+
+    def __init__(
+        self, run: Run, recipe: Recipe, found: TrainingData, loader: Loader, *,
+        net: nn.Module, loss: Loss | None, accelerator: Accelerator,
+    ) -> None:  # fmt: skip
+        self._run, self._recipe, self._validations, self._loader = run, recipe, found.validations, loader
+        self._net, self._accelerator = net.to(accelerator.device), accelerator
+        self._sampler = sampler_of(recipe, found.train)
+        drawn = self._sampler
+        self._steps = schedule.steps(recipe, len(drawn), drawn.photos_per_batch, drawn.photos_per_epoch)
+        self._loss, self._margin = loss or loss_of(recipe), triplet_loss_of(recipe)
+        if isinstance(self._loss, nn.Module):
+            self._loss.to(accelerator.device)
+        plain = optimizer_of(recipe, net, self._loss)
+        self._optimizer = accelerator.prepare(plain)
+        self._average = Average(net, recipe.ema) if recipe.ema else None
+        modules = {"net": net, "loss": self._loss, "average": self._average and self._average.net}
+        kept = {name: module for name, module in modules.items() if isinstance(module, nn.Module)}
+        self._kept = Kept(kept, plain, accelerator.scaler)
+        self._guard = Guard(recipe.margin, triplet_loss=isinstance(self._loss, TripletLoss))
+        self._state = State()
+        self._readings: list[Reading] = []
+        self.notes = (*found.notes, *self._sampler.notes)
+
+    def go(self, progress: Progress) -> Fitted:
+        """Trains to the end."""
+        if self._run.last.is_file():
+            self._state = self._kept.restore(self._run.last)
+        state, parts = self._state, self._recipe.accumulate
+        left = range(state.step * parts, 0 if state.done else self._steps * parts)
+        progress.start("training", len(left) * self._sampler.photos_per_batch)
+        with closing(Journal(self._run.folder, state.step)) as journal:
+            try:
+                with closing(in_order(self._load, left, ahead=cores() + 2)) as batches:
+                    self._loop(batches, journal, progress)
+            finally:
+                progress.finish()
+        return self._fitted()
+
+    def _loop(self, batches: _Batches, journal: Journal, progress: Progress) -> None:
+        state, recipe = self._state, self._recipe
+        began = saved = time.monotonic()
+        before = state.seconds
+        measured = schedule.evaluations(recipe, self._steps, len(self._sampler))
+        while not state.done:
+            seen = self._step(batches, journal)
+            state.step, state.photos = state.step + 1, state.photos + seen
+            state.seconds = before + time.monotonic() - began
+            progress.advance(seen)
+            last = state.step == self._steps
+            if state.step % _LOG_EVERY == 0 or last:
+                self._write(journal)
+            if last:
+                self._tell(self._guard.judge(), journal)
+            if state.step in measured:
+                self._evaluate(journal)
+                state.done = last or 0 < recipe.patience <= state.stale
+            if state.step in measured or time.monotonic() - saved >= 60 * recipe.checkpoint_minutes:
+                self._kept.save(self._run.last, state)
+                journal.flush()
+                saved = time.monotonic()
+
+    def _step(self, batches: _Batches, journal: Journal) -> int:
+        """One step of the optimizer; returns the photos seen."""
+        state, recipe, device = self._state, self._recipe, self._accelerator.device
+        self._net.train()
+        share = schedule.factor(recipe, state.step, self._steps)
+        for group in self._kept.optimizer.param_groups:
+            group["lr"] = group["base"] * share
+        seen = 0
+        for part in range(recipe.accumulate):
+            batch, pixels = next(batches)
+            seen += len(batch.photos)
+            labels = torch.from_numpy(batch.labels).to(device)
+            indices = tuple(torch.from_numpy(index).to(device) for index in batch.indices)
+            noise = generator(recipe.seed, NOISE, state.step, part)
+            torch.manual_seed(int(noise.integers(2**63)))
+            with self._accelerator.accumulate(self._net):
+                with self._accelerator.autocast():
+                    embeddings = self._net(pixels.to(device))
+                loss = self._loss(embeddings.float(), labels, indices)
+                reading = health.read(embeddings.float(), labels, indices, loss, self._margin)
+                self._tell(self._guard.look(reading, state.step), journal)
+                self._readings.append(reading)
+                self._accelerator.backward(loss)
+                self._optimizer.step()
+                self._optimizer.zero_grad()
+        if self._average:
+            self._average.update(self._net)
+        return seen
+
+    def _load(self, number: int) -> tuple[Batch, Tensor]:
+        """The photos of one batch, prepared; runs on the loader's threads."""
+        batch = self._sampler.batch(number)
+        if self._recipe.augment == "none":
+            return batch, self._loader.batch(batch.photos)
+        draws = (generator(self._recipe.seed, LOOKS, number, place) for place in range(len(batch.photos)))
+        return batch, self._loader.batch(batch.photos, [augment.light(draw) for draw in draws])
+
+    def _evaluate(self, journal: Journal) -> None:
+        state = self._state
+        net = self._average.net if self._average else self._net
+        measured = validate.measure(net, self._validations, self._loader, self._accelerator.device)
+        if measured:
+            figures = validate.recalls(measured)
+            journal.write(state.step, figures)
+            state.recall = figures["recall@1"]
+        if state.recall is None or state.best is None or state.recall > state.best:
+            state.best, state.best_step, state.stale = state.recall, state.step, 0
+            facts = {"step": state.step, "measured": {name: part.to_json() for name, part in measured.items()}}
+            checkpoint.save(self._run.best, net.state_dict(), facts)
+        else:
+            state.stale += 1
+
+    def _write(self, journal: Journal) -> None:
+        state = self._state
+        facts = {
+            "photos": state.photos,
+            "rate": self._kept.optimizer.param_groups[-1]["lr"],
+            "photos/s": round(state.photos / state.seconds, 1),
+        }
+        journal.write(state.step, health.mean(self._readings) | facts)
+        self._readings.clear()
+
+    def _tell(self, findings: Sequence[Finding], journal: Journal) -> None:
+        for finding in findings:
+            journal.write(self._state.step, {"finding": asdict(finding)})
+            self._state.findings.append(asdict(finding))
+
+    def _fitted(self) -> Fitted:
+        state = self._state
+        return Fitted(
+            run=self._run,
+            steps=state.step,
+            photos=state.photos,
+            recall=state.recall,
+            best=state.best,
+            best_step=state.best_step,
+            stopped_early=state.step < self._steps,
+            seconds=state.seconds,
+            findings=tuple(Finding(**finding) for finding in state.findings),
+            notes=self.notes,
+        )

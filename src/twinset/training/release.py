@@ -1,0 +1,88 @@
+"""A run's best weights → a bundle, with all that its model card tells."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from twinset.errors import IntegrityError, UsageError
+from twinset.preprocess import Preprocess
+from twinset.progress import SILENT, Progress
+from twinset.records import Photo
+from twinset.training import checkpoint
+from twinset.training.export import Card, Data, Exported, export
+from twinset.training.net import Net, rebuild
+from twinset.training.run import Run
+
+_LIMIT = "The recall above was measured on the photos by which this state was chosen: on others expect less."
+
+
+def export_run(
+    folder: Path,
+    out: Path,
+    *,
+    name: str = "",
+    licence: str = "",
+    net: nn.Module | None = None,
+    progress: Progress = SILENT,
+) -> Exported:
+    """Writes the best weights of a run as a bundle, by default named after its folder.
+
+    `net` must be given where the run trained one of the caller's own.
+
+    Raises:
+        PathError: there is no run, or it has no weights yet; or `out` holds something else.
+        UsageError: the run trained a net that was not the recipe's, and none is given.
+        BundleError: the bundle would embed otherwise than the net; nothing is written.
+
+    """
+    run = Run(folder)
+    facts = run.facts()
+    module = net or _rebuilt(facts, folder)
+    tensors, best = checkpoint.load(run.best)
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise IntegrityError(
+            f"{run.best} belongs to another net: {error}", "hand in the net that was trained"
+        ) from error
+    prepared = dict(facts["preprocess"])
+    prepare = Preprocess(**prepared | {"fill": tuple(prepared["fill"])})
+    samples = [
+        (Path(sample["file"]), Photo(sample["path"], "", box=sample["box"] and tuple(sample["box"])))
+        for sample in facts["samples"]
+    ]
+    card = _card(run, facts, best, module, name=name or out.resolve().name, licence=licence)
+    return export(module, prepare, samples, out, card, box_margin=run.recipe().box_margin, progress=progress)
+
+
+def _rebuilt(facts: Mapping[str, Any], folder: Path) -> Net:
+    if facts["net"] is None:
+        raise UsageError(
+            f"the run in {folder} trained a net of your own", "export it from Python: export_run(run, out, net=…)"
+        )
+    return rebuild(facts["net"])
+
+
+def _card(
+    run: Run, facts: Mapping[str, Any], best: Mapping[str, Any], net: nn.Module, *, name: str, licence: str
+) -> Card:
+    measured = {
+        f"{source}, {part['protocol']}, split {part['split']}": part for source, part in best["measured"].items()
+    }
+    data = tuple(Data(source["name"], source["photos"], source["items"]) for source in facts["manifests"])
+    train = facts["train"]
+    return Card(
+        name=name,
+        backbone=net.backbone.name if isinstance(net, Net) else type(net).__name__,
+        backbone_licence=net.backbone.licence if isinstance(net, Net) else "",
+        head=f"{net.shape.pooling} pooling, {net.shape.head}, {net.dim}" if isinstance(net, Net) else "",
+        recipe=run.recipe().text(),
+        data=data,
+        trained_on=f"{train['photos']:,} photos of {train['items']:,} items, of {', '.join(d.name for d in data)}",
+        licence=licence,
+        recall={source: part["recall@1"] for source, part in measured.items()},
+        queries={source: part["queries"] for source, part in measured.items()},
+        limits=(_LIMIT, *facts["notes"]),
+    )
