@@ -393,7 +393,7 @@ def test_lite_pads_as_tensorflow_does() -> None:
         ("/nowhere", "there is no folder"),
         ("a/b/c", "there is no folder"),
         ("mobilenetv2", "come with no package"),
-        ("not a name!", "no model of the hub"),
+        ("not a name!", "there is no backbone"),
     ],
 )
 def test_names_that_lead_nowhere(name: str, match: str) -> None:

@@ -18,7 +18,8 @@ from twinset.manifest import read
 from twinset.photos import Decoded, decode, encode_jpeg, in_fractions
 from twinset.preprocess import Preprocess
 from twinset.records import Photo
-from twinset.training.export import Card, Data, compare, drift, equality, evenly, export
+from twinset.training.card import Card, Data
+from twinset.training.export import compare, drift, equality, evenly, export
 from twinset.training.graph import inference_copy, to_onnx
 
 PREPARE = Preprocess(32, "bicubic", "letterbox")

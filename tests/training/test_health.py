@@ -81,3 +81,13 @@ def test_a_reading_is_what_a_loop_over_the_triplets_finds() -> None:
     assert reading.violated == sum(n - p < 0.5 for p, n in zip(near, far, strict=True)) / 2
     assert reading.gap == pytest.approx((sum(far) - sum(near)) / 2 / 0.5, abs=1e-5)
     assert mean([reading, replace(reading, loss=reading.loss + 1)])["loss"] == pytest.approx(reading.loss + 0.5)
+
+
+def test_a_batch_without_a_valid_triplet_reads_as_one() -> None:
+    """Photos of as many items as there are: the guard says what is missing, and the loss of 0 ends nothing."""
+    vectors, labels = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.arange(4)
+    margin = TripletLoss(0.5)
+    none = tuple(torch.empty(0, dtype=torch.int64) for _ in range(4))
+    reading = read(vectors, labels, none, margin(vectors, labels, none), margin)
+    assert reading.triplets == 0
+    assert [finding.code for finding in Guard(0.5, triplet_loss=True).look(reading, 0)] == ["no_triplet"]

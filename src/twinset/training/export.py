@@ -1,9 +1,7 @@
-"""A net → a bundle, once its file is found to embed photos as the net does; and the bundle's model card."""
+"""A net → a bundle, once its file is found to embed photos as the net does."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import floor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -19,6 +17,7 @@ from twinset.photos import Decoded, decode, in_fractions, read_bytes
 from twinset.preprocess import Preprocess
 from twinset.progress import SILENT, Progress
 from twinset.records import Box, Photo, Pixels, Vectors
+from twinset.training.card import Card, text
 from twinset.training.graph import inference_copy, to_onnx
 
 LEAST_COSINE: Final = 0.9999
@@ -29,78 +28,6 @@ _MOST_DRIFT: Final = 1e-4
 _MODEL: Final = "model.onnx"
 _FACTS: Final = "bundle.json"
 _CARD: Final = "README.md"
-_TEXT: Final = """# {card.name}
-
-A model that embeds photos of products, so that photos of the same product lie close to each other: a customer's
-photo finds the shop's. A bundle of twinset: `twinset index photos.csv --catalogue shop.catalogue --bundle FOLDER`.
-
-## Input and output
-
-- A photo, or its box grown by {facts.box_margin:g} of its width and height on every side, becomes
-  {prepare.size} × {prepare.size} pixels: {fit}, filter {prepare.filter}.
-- Input `photos` of `model.onnx`: uint8 `(N, {prepare.size}, {prepare.size}, 3)`, RGB, 0-255.
-- Output `embedding`: float32 `(N, {facts.dim})`, each of length 1; compare them by their product.
-{patches}
-## How it was trained
-
-Backbone: {backbone}; the licence of its weights: {backbone_licence}. Head: {head}.
-
-```toml
-{recipe}
-```
-
-## What it was trained on
-
-{trained_on}
-{data}
-The licence of these photos binds whoever uses this model: see that it permits your use.
-
-## Measured recall
-
-Recall@1 is the share of queries whose first hit is right.
-
-{recall}
-## Limits
-
-{limits}- It was tested on nothing but what stands above: measure it on photos of your own before you rely on it.
-
-## Licence and fingerprint
-
-Licence: {licence}. Fingerprint: `{exported.bundle.fingerprint}`.
-On {exported.photos} photos this file agrees with the trained net: cosine at least {cosine}.
-"""
-_PATCHES: Final = """- Output `patches`, where `want_patches` is true: float32 `(N, h, w, D)`, what each place
-  contributes; their mean, at length 1, is `embedding`.
-"""
-
-
-class Data(NamedTuple):
-    """A set of photos that a net was trained on."""
-
-    name: str
-    photos: int
-    items: int
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a bundle's model card tells beside the model.
-
-    `recipe` is TOML; `data` one entry a set; `trained_on` those sets in words; `recall` maps a protocol's name to a
-    measured recall@1 (0-1), `queries` the same names to how many queries that was; `limits` are sentences.
-    """
-
-    name: str
-    backbone: str = ""
-    backbone_licence: str = ""
-    head: str = ""
-    recipe: str = ""
-    data: tuple[Data, ...] = ()
-    trained_on: str = ""
-    licence: str = ""
-    recall: Mapping[str, float] = field(default_factory=dict)
-    queries: Mapping[str, int] = field(default_factory=dict)
-    limits: tuple[str, ...] = ()
 
 
 class Exported(NamedTuple):
@@ -153,7 +80,10 @@ def export(
     exported = Exported(bundle, min(cosines), len(cosines))
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / _CARD, text(card, exported, patches=_has_patches(net)).encode())
+        write_whole(
+            out / _CARD,
+            text(card, bundle, cosine=exported.cosine, photos=exported.photos, patches=_has_patches(net)).encode(),
+        )
         save(out, facts, model)
     return exported
 
@@ -242,35 +172,3 @@ def _check_out(out: Path) -> None:
     if not {_MODEL, _FACTS} <= names and (names - known or names == {_CARD}):
         stranger = min(names - known, default=_CARD)
         raise PathError(f"{out} is no bundle and holds other things ({stranger})", "name a new folder for it")
-
-
-def text(card: Card, exported: Exported, *, patches: bool) -> str:
-    """The model card as Markdown."""
-    prepare = exported.bundle.facts.preprocess
-    fits = {"crop": "the middle square", "letterbox": f"the whole on a ground of RGB {prepare.fill}"}
-    data = [(each.name, f"{each.photos:,}", f"{each.items:,}") for each in card.data]
-    recall = [(name, f"{value:.3f}", str(card.queries.get(name, "?"))) for name, value in card.recall.items()]
-    return _TEXT.format(
-        card=card,
-        exported=exported,
-        facts=exported.bundle.facts,
-        prepare=prepare,
-        fit=fits[prepare.fit],
-        patches=_PATCHES if patches else "",
-        backbone=card.backbone or "not told",
-        backbone_licence=card.backbone_licence or "not known",
-        head=card.head or "not told",
-        recipe=card.recipe.strip() or "# not told",
-        trained_on=card.trained_on or "Not told.",
-        data="\n" * bool(data) + _table("data | photos | items", data),
-        recall=_table("protocol | recall@1 | queries", recall) or "Nothing was measured.\n",
-        limits="".join(f"- {limit}\n" for limit in card.limits),
-        licence=card.licence or "none was named",
-        cosine=floor(exported.cosine * 1e6) / 1e6,
-    )
-
-
-def _table(head: str, rows: Sequence[tuple[str, str, str]]) -> str:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    lines = [head, "--- | --- | ---", *(" | ".join(row) for row in cells)]
-    return "".join(f"| {line} |\n" for line in lines) if rows else ""

@@ -1,6 +1,7 @@
 """A run's best weights → a bundle, with all that its model card tells."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from twinset.preprocess import Preprocess
 from twinset.progress import SILENT, Progress
 from twinset.records import Photo
 from twinset.training import checkpoint
-from twinset.training.export import Card, Data, Exported, export
+from twinset.training.card import Card, Data
+from twinset.training.export import Exported, export
 from twinset.training.net import Net, rebuild
 from twinset.training.run import Run
 
@@ -72,13 +74,13 @@ def _card(
         f"{source}, {part['protocol']}, split {part['split']}": part for source, part in best["measured"].items()
     }
     data = tuple(Data(source["name"], source["photos"], source["items"]) for source in facts["manifests"])
-    train = facts["train"]
+    train, recipe = facts["train"], run.recipe()
     return Card(
         name=name,
-        backbone=net.backbone.name if isinstance(net, Net) else type(net).__name__,
+        backbone=_shown(net.backbone.name) if isinstance(net, Net) else type(net).__name__,
         backbone_licence=net.backbone.licence if isinstance(net, Net) else "",
         head=f"{net.shape.pooling} pooling, {net.shape.head}, {net.dim}" if isinstance(net, Net) else "",
-        recipe=run.recipe().text(),
+        recipe=replace(recipe, backbone=_shown(recipe.backbone)).text(),
         data=data,
         trained_on=f"{train['photos']:,} photos of {train['items']:,} items, of {', '.join(d.name for d in data)}",
         licence=licence,
@@ -86,3 +88,8 @@ def _card(
         queries={source: part["queries"] for source, part in measured.items()},
         limits=(_LIMIT, *facts["notes"]),
     )
+
+
+def _shown(backbone: str) -> str:
+    """A backbone's name; of a folder of this machine its last part, for a card travels."""
+    return Path(backbone).name if Path(backbone).exists() or Path(backbone).is_absolute() else backbone
