@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,15 +59,6 @@ BAD = SEEN | {"name": "x", "licence": "", "kind": "vit", "config": {}}
 CLASSIFIERS = ("resnet", "mobilenet", "convnext", "dinov2")
 STAGES = {"resnet": 5, "mobilenet": 5, "convnext": 5, "dinov3-convnext": 4}
 """Nets of layers have three here: what embeds, and two layers."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Nets as small as these are slowed down by threads, on a busy machine a hundredfold."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def saved(name: str, folder: Path) -> Any:
