@@ -136,9 +136,7 @@ def _facts(raw: dict[str, Any], path: Path) -> Facts:
     unknown = set(raw) - {f.name for f in fields(Facts)}
     if unknown:
         raise BundleError(f"{path} has unknown facts {sorted(unknown)}", "install a newer twinset")
-    prepare = dict(raw.pop("preprocess"))
-    prepare["fill"] = tuple(prepare.get("fill", (255, 255, 255)))
-    facts = Facts(preprocess=Preprocess(**prepare), **raw)
+    facts = Facts(preprocess=Preprocess.of(raw.pop("preprocess")), **raw)
     for name in _TEXTS:
         if not isinstance(getattr(facts, name), str):
             raise BundleError(f"{path} has {name} {getattr(facts, name)!r}", "use text")

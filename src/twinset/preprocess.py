@@ -1,14 +1,18 @@
 """Frozen settings → the uint8 square that a model sees: the same everywhere, with nothing random."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from PIL import Image
 
 from twinset.errors import BundleError
 from twinset.records import Box, Pixels
+
+Tone = Callable[[Pixels], Pixels]
+"""Changes the light of pixels, uint8 `(H, W, 3)`, and nothing else."""
 
 _FILTERS: Final = {
     "box": Image.Resampling.BOX,
@@ -44,8 +48,21 @@ class Preprocess:
         if len(self.fill) != 3 or not all(type(c) is int and 0 <= c <= 255 for c in self.fill):
             raise BundleError(f"bad fill colour {self.fill!r}", "use three integers from 0 to 255")
 
-    def apply(self, pixels: Pixels, box: Box | None = None) -> Pixels:
-        """The photo, or its part in `box` (fractions 0-1), as uint8 `(size, size, 3)`."""
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Preprocess":
+        """The settings from their JSON.
+
+        Raises:
+            BundleError, TypeError: a value is out of its range, or a name is unknown.
+
+        """
+        return cls(**{**values, "fill": tuple(values.get("fill", (255, 255, 255)))})
+
+    def apply(self, pixels: Pixels, box: Box | None = None, tone: Tone | None = None) -> Pixels:
+        """The photo, or its part in `box` (fractions 0-1), as uint8 `(size, size, 3)`.
+
+        `tone` changes the resized photo's pixels, and not the ground that fills up the square.
+        """
         image = Image.fromarray(pixels)
         left, top, right, bottom = _in_pixels(box, image.size)
         if box is not None:  # cut first: a filter would take in what lies around the box
@@ -58,10 +75,13 @@ class Preprocess:
             side = min(width, height)
             left, top = left + (width - side) / 2, top + (height - side) / 2
             square = (left, top, left + side, top + side)
-            return np.asarray(image.resize((self.size, self.size), resample, square))
+            part = image.resize((self.size, self.size), resample, square)
+            return np.asarray(part) if tone is None else tone(np.asarray(part))
         scale = self.size / max(width, height)
         fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
         part = image.resize(fitted, resample, (left, top, right, bottom))
+        if tone is not None:
+            part = Image.fromarray(tone(np.asarray(part)))
         ground = Image.new("RGB", (self.size, self.size), self.fill)
         ground.paste(part, ((self.size - fitted[0]) // 2, (self.size - fitted[1]) // 2))
         return np.asarray(ground)

@@ -26,7 +26,7 @@ def step(net: nn.Module, optimizer: Adam, average: Average, number: int) -> None
     net(photos).square().sum().backward()
     optimizer.step()
     optimizer.zero_grad()
-    average.update(net)
+    average.update(net, number)
 
 
 def kept(net: nn.Module, optimizer: Adam, average: Average) -> Kept:

@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from twinset import photos as photo_files
-from twinset.errors import ManifestError
+from twinset.errors import ManifestError, UnknownFieldError, UsageError
 from twinset.manifest import read
 from twinset.manifest.split import assign, parse_hold_out
 from twinset.photos import encode_jpeg, in_fractions
 from twinset.preprocess import Preprocess, grown
-from twinset.records import Photo
 from twinset.training import augment
-from twinset.training.data import gather, readable
+from twinset.training.data import Selection, gather, readable
 from twinset.training.draws import LOOKS, generator
 from twinset.training.loader import Loader
 
@@ -96,7 +95,7 @@ def test_held_out_rows_take_no_part(tmp_path: Path) -> None:
     """Neither in training nor in validation, and their number is told."""
     table = shop(tmp_path / "a", rows(["train", "val"], items=12))
     hold_out = parse_hold_out("item_id=0-7")
-    found = gather([table], hold_out=hold_out)
+    found = gather([table], Selection(hold_out=hold_out))
     used = [*found.train, *found.validations[0].photos]
     held = [photo for photo in read(table).photos if hold_out.holds(photo)]
     assert held
@@ -117,7 +116,7 @@ def test_a_manifest_that_cannot_judge_says_so(tmp_path: Path) -> None:
     table = shop(tmp_path / "a", [*rows(["train"]), ("v.jpg", "v", "customer", "val", "", "")])
     found = gather([table])
     assert not found.validations
-    assert any("no validation" in note for note in found.notes)
+    assert any(note.startswith("a: no validation") for note in found.notes)
 
 
 def test_nothing_to_train_on_is_bad_input(tmp_path: Path) -> None:
@@ -182,6 +181,14 @@ def test_a_look_keeps_the_colour_of_the_garment() -> None:
         assert grey.max() - grey.min() < 30
 
 
+def test_the_ground_of_a_letterbox_keeps_its_colour() -> None:
+    """As the bundle fills it up, whatever the light."""
+    look = augment.Look((0, 0, 1, 1), False, np.full(3, 0.7, np.float32), 1.0)
+    square = augment.seen(look, Preprocess(16), np.full((16, 4, 3), 100, np.uint8), None)
+    assert (square[:, :6] == 255).all()
+    assert (square[:, 6:10] < 100).all()
+
+
 def test_a_mirrored_look_is_the_mirror_image() -> None:
     """Left and right change places, nothing else."""
     left = np.zeros((16, 16, 3), np.uint8)
@@ -190,12 +197,54 @@ def test_a_mirrored_look_is_the_mirror_image() -> None:
     assert np.array_equal(augment.seen(look, Preprocess(16), left, None), left[:, ::-1])
 
 
-def test_a_photo_in_no_manifest_twice_keeps_its_digest(tmp_path: Path) -> None:
-    """The digest follows what is trained on: another item id is another digest."""
-    first = gather([shop(tmp_path / "a", rows(["train", "val"]))])
-    same = gather([tmp_path / "a" / "photos.csv"])
-    other = gather(
-        [shop(tmp_path / "b", [(p, f"{i}x", d, s, v, t) for p, i, d, s, v, t in rows(["train", "val"])])]
-    )
-    assert first.digest == same.digest != other.digest
-    assert isinstance(first.train[0], Photo)
+def test_the_digest_follows_rows_and_files(tmp_path: Path) -> None:
+    """Another item, box or split of one row, train or val, or another file, is another digest."""
+    table = shop(tmp_path / "a", rows(["train", "val"]))
+    text, first = table.read_text(), gather([table]).digest
+    assert gather([table]).digest == first
+    for old, new in (("train0,cust", "train1,cust"), ("val0,shop,val", "val0,shop,test")):
+        table.write_text(text.replace(old, new, 1))
+        assert gather([table]).digest != first
+    table.write_text(text.replace("style\n", "box\n").replace(",train,,\n", ',train,,"0,0,4,4"\n', 1))
+    assert gather([table]).digest != first
+    table.write_text(text)
+    (table.parent / "val0shop.jpg").write_bytes(b"longer than it was" * 99)
+    assert gather([table]).digest != first
+
+
+def test_filters_choose_rows_and_unknown_columns_are_refused(tmp_path: Path) -> None:
+    """A misspelt column, in a filter or as what is held out, never means "all rows"."""
+    table = shop(tmp_path / "a", rows(["train", "val"]))
+    found = gather([table], Selection(where=("item_id=train0|train1|val0|val1",)))
+    assert {photo.item_id for photo in found.train} == {"train0", "train1"}
+    for selection in (Selection(where=("itm=x",)), Selection(hold_out=parse_hold_out("itm=0-7"))):
+        with pytest.raises(UnknownFieldError, match="itm"):
+            gather([table], selection)
+
+
+def test_two_manifests_of_one_folder_are_one_shop(tmp_path: Path) -> None:
+    """`train.csv` beside `val.csv`: no item is divided, nothing is split anew; one manifest twice is refused."""
+    table = shop(tmp_path / "a", rows(["train", "val"]))
+    lines = table.read_text().splitlines()
+    for split in ("train", "val"):
+        part = [lines[0], *(line for line in lines[1:] if f",{split}," in line)]
+        (table.parent / f"{split}.csv").write_text("\n".join(part))
+    found = gather([table.parent / "train.csv", table.parent / "val.csv"])
+    assert found.digest == gather([table]).digest
+    assert not found.notes
+    with pytest.raises(UsageError, match="is named twice: name each manifest once"):
+        gather([table, table.parent / "." / "photos.csv"])
+    with pytest.raises(UsageError, match="one photos root cannot hold for several"):
+        gather([table, table.parent / "val.csv"], Selection(photos_root=table.parent))
+
+
+def test_a_validation_whose_queries_are_broken_judges_no_more(tmp_path: Path) -> None:
+    """It is said before training begins, not when the first epoch is over."""
+    table = shop(tmp_path / "a", rows(["train", "val"]))
+    for item in range(3):
+        (table.parent / f"val{item}customer.jpg").write_bytes(b"no photo")
+    found = gather([table])
+    sound = readable(found, Loader(found.files, Preprocess(16), 0.0))
+    assert found.validations
+    assert not sound.validations
+    assert any("no validation" in note for note in sound.notes)

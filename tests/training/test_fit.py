@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +75,11 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
             assert torch.equal(tensor, theirs[name]), name
 
 
+def figures(fitted: Fitted) -> list[dict[str, Any]]:
+    """The rows of a run but for its speed."""
+    return [{k: v for k, v in row.items() if k != "photos/s"} for row in rows(fitted.run.folder / METRICS)]
+
+
 def test_a_net_learns(manifest: Path, tmp_path: Path) -> None:
     """Recall on items that it never saw rises, and the loss falls."""
     before = fit([manifest], tmp_path / "before", recipe(epochs=1e-6, rate=0), net=toy())
@@ -101,8 +105,7 @@ def test_a_run_that_was_cut_goes_on_bit_for_bit(precision: str, manifest: Path, 
     cut = fit([manifest], tmp_path / "cut", settings, net=toy(9), resume=True)
     assert_equal(straight, cut)
     assert (straight.recall, straight.best, straight.best_step) == (cut.recall, cut.best, cut.best_step)
-    steps = [row["step"] for row in rows(cut.run.folder / METRICS) if "loss" in row]
-    assert steps == sorted(set(steps))
+    assert figures(straight) == figures(cut)
 
 
 def test_the_same_seed_is_the_same_run_and_another_is_another(manifest: Path, tmp_path: Path) -> None:
@@ -118,7 +121,51 @@ def test_a_finished_run_is_only_told_again(manifest: Path, tmp_path: Path) -> No
     bytes_ = first.run.last.read_bytes()
     again = fit([manifest], tmp_path / "run", recipe(), net=toy(5), resume=True)
     assert again.run.last.read_bytes() == bytes_
-    assert replace(again, notes=first.notes) == first
+    assert again == first
+
+
+def test_what_is_decided_and_found_is_said_at_once_and_once(tmp_path: Path) -> None:
+    """Notes before the first step, findings as they come; a run that was cut does not repeat them."""
+    table = shop(tmp_path / "shop", splits=False)
+    flat = toy()
+    nn.init.zeros_(flat.layers[-1].weight)
+    said: list[str] = []
+    settings = recipe(sampler="triplets", loss="triplet", rate=0, epochs=40, checkpoint_minutes=0)
+    with pytest.raises(KeyboardInterrupt):
+        fit([table], tmp_path / "run", settings, net=flat, progress=Cut(1000), say=said.append)
+    assert "no row is in split val" in said[0]
+    assert len([line for line in said if "the embedding collapses:" in line]) == 1
+    again: list[str] = []
+    fitted = fit([table], tmp_path / "run", settings, net=flat, resume=True, say=again.append)
+    assert not [line for line in again if line.startswith("step")]
+    assert sorted(finding.code for finding in fitted.findings) == ["at_margin", "collapsed", "no_better"]
+    found = [row for row in rows(fitted.run.folder / METRICS) if "finding" in row]
+    assert len(found) == 3
+
+
+def test_weights_that_are_no_numbers_are_never_saved(manifest: Path, tmp_path: Path) -> None:
+    """A gradient that is none ruins the weights after a sound loss: the checkpoint before stays."""
+
+    class Ruined(Toy):
+        """Its gradient is NaN at the third step."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps = 0
+
+        def forward(self, photos: Tensor) -> Tensor:
+            self.steps += self.training
+            found = super().forward(photos)
+            if self.steps == 3 and self.training:
+                found.register_hook(lambda gradient: gradient * torch.nan)
+            return found
+
+    settings = recipe(checkpoint_minutes=0)
+    with pytest.raises(DivergedError, match=r"are no numbers any more at step 3: start anew"):
+        fit([manifest], tmp_path / "run", settings, net=Ruined())
+    saved, state = checkpoint.load(tmp_path / "run/last.safetensors")
+    assert state["step"] == 2
+    assert all(torch.isfinite(tensor).all() for tensor in saved.values())
 
 
 def test_the_first_loss_is_the_founding_formula_in_a_loop(manifest: Path, tmp_path: Path) -> None:
@@ -241,6 +288,8 @@ def test_what_cannot_be_resumed_is_refused(manifest: Path, tmp_path: Path) -> No
     other = shop(tmp_path / "other", items=13)
     refused(other, run, settings, SourceError, "was begun on other rows", resume=True)
     refused(manifest, run, settings, IntegrityError, "belongs to another net", resume=True, net=nn.Linear(2, 2))
+    other_loss = MultiSimilarityLoss()
+    refused(manifest, run, settings, UsageError, "was begun with the loss", resume=True, loss=other_loss)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     refused(manifest, tmp_path / "full", settings, UsageError, "is no run's folder and not empty")
@@ -276,7 +325,7 @@ def test_the_guard_speaks_in_a_real_run(tmp_path: Path) -> None:
     ]
     assert "no_better" in told
 
-    with pytest.raises(DivergedError, match="set rate to a tenth"):
+    with pytest.raises(DivergedError, match="start anew with rate at a tenth"):
         fit([table], tmp_path / "fast", recipe(rate=10.0, epochs=3000, normalise=False), net=Overflowing())
 
 
@@ -343,14 +392,21 @@ def killed(manifest: Path, folder: Path, settings: Recipe, seconds: float) -> bo
 def kill_and_compare(manifest: Path, tmp_path: Path, precision: str, kills: int) -> None:
     """A run killed so often at random moments ends as one that never was."""
     settings = recipe(epochs=40 * kills, precision=precision, checkpoint_minutes=0, **EVERYTHING)
-    for moment in torch.rand(kills, generator=torch.Generator().manual_seed(1)).tolist():
+    moments = torch.rand(kills, generator=torch.Generator().manual_seed(1)).tolist()
+    for moment in moments[: kills // 4]:  # before the first checkpoint too, while files are begun
+        process = subprocess.Popen(command(manifest, tmp_path / "killed", settings))
+        time.sleep(8 * moment)
+        process.kill()
+        process.wait()
+    for moment in moments:
         assert killed(manifest, tmp_path / "killed", settings, 0.5 * moment)
     for name in ("killed", "straight"):
         subprocess.run(command(manifest, tmp_path / name, settings), check=True)
-    one, other = (checkpoint.load(tmp_path / name / "run/last.safetensors")[0] for name in ("straight", "killed"))
-    assert one.keys() == other.keys()
-    for name, tensor in one.items():
-        assert torch.equal(tensor, other[name]), name
+    for file in ("last.safetensors", "best.safetensors"):
+        one, other = (checkpoint.load(tmp_path / name / "run" / file)[0] for name in ("straight", "killed"))
+        assert one.keys() == other.keys()
+        for name, tensor in one.items():
+            assert torch.equal(tensor, other[name]), name
 
 
 def test_a_killed_run_goes_on_bit_for_bit(manifest: Path, tmp_path: Path) -> None:

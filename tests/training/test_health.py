@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from twinset.errors import DivergedError
-from twinset.training.health import WINDOW, Guard, Reading, mean, read
+from twinset.training.health import FEWEST, WINDOW, Guard, Reading, mean, read
 from twinset.training.losses import TripletLoss
 
 SOUND = Reading(loss=0.2, positive=0.8, negative=0.1, violated=0.3, gap=1.2, triplets=8)
@@ -51,17 +51,20 @@ def test_another_loss_may_be_at_the_margins_number() -> None:
 
 
 def test_a_short_run_is_judged_at_its_end() -> None:
-    """On the readings that there are."""
+    """On the readings that there are, unless they are too few to mean anything."""
     guard = Guard(0.5, triplet_loss=True)
+    for _ in range(FEWEST - 1):
+        assert guard.look(replace(SOUND, positive=0.0, negative=0.1), 0) == []
     assert guard.judge() == []
     assert guard.look(replace(SOUND, positive=0.0, negative=0.1), 0) == []
     assert [finding.code for finding in guard.judge()] == ["no_better"]
+    assert Guard(0.5, triplet_loss=True, told=["no_better"])._new(guard.judge()) == []
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_ends_the_run(loss: float) -> None:
     """Before the weights are ruined, with the mend."""
-    with pytest.raises(DivergedError, match=r"the loss is (nan|inf) at step 1,234: set rate to a tenth"):
+    with pytest.raises(DivergedError, match=r"the loss is (nan|inf) at step 1,234: start anew with rate"):
         Guard(0.5, triplet_loss=True).look(replace(SOUND, loss=loss), 1234)
 
 

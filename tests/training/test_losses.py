@@ -10,7 +10,7 @@ from pytorch_metric_learning.miners import BatchHardMiner
 from pytorch_metric_learning.reducers import MeanReducer
 from torch import Tensor
 
-from twinset.training.losses import Contrast, InfoNCE, TripletLoss, pairs, triplets
+from twinset.training.losses import Contrast, InfoNCE, TripletLoss, pairs
 
 
 def embeddings(count: int = 12, dim: int = 5, seed: int = 0) -> Tensor:
@@ -71,18 +71,19 @@ def test_info_nce_equals_the_library_on_pairs_across_domains() -> None:
     )
 
 
-def test_the_hardest_triplets_equal_the_library() -> None:
-    """Batch-hard mining picks the triplets that pytorch-metric-learning's miner picks."""
+@pytest.mark.parametrize("normalise", [False, True])
+def test_the_hardest_triplets_equal_the_library(normalise: bool) -> None:
+    """Batch-hard mining, by the loss's own distance, picks what pytorch-metric-learning's miner picks by it."""
     vectors = embeddings()
-    theirs = BatchHardMiner(distance=CosineSimilarity())(vectors, LABELS)
-    ours = triplets(vectors, LABELS, None)
+    theirs = BatchHardMiner(distance=LpDistance(normalize_embeddings=normalise))(vectors, LABELS)
+    ours = TripletLoss(normalise=normalise).triplets(vectors, LABELS, None)
     assert {tuple(t) for t in torch.stack(ours).T.tolist()} == {tuple(t) for t in torch.stack(theirs).T.tolist()}
 
 
 def test_triplets_of_pairs_stay_within_the_pairs() -> None:
     """An anchor that the pairs do not name is in no triplet, and no other positive or negative is taken."""
     given = (torch.tensor([0, 0]), torch.tensor([3, 6]), torch.tensor([0, 0, 1]), torch.tensor([4, 9, 0]))
-    anchor, positive, negative = triplets(embeddings(), LABELS, given)
+    anchor, positive, negative = TripletLoss().triplets(embeddings(), LABELS, given)
     assert anchor.tolist() == [0]
     assert positive.item() in (3, 6)
     assert negative.item() in (4, 9)
@@ -91,7 +92,7 @@ def test_triplets_of_pairs_stay_within_the_pairs() -> None:
 def test_contrast_is_the_sum_of_its_parts() -> None:
     """InfoNCE and the weighed triplet loss of each anchor's hardest triplet."""
     vectors, contrast, triplet = embeddings(), InfoNCE(0.1), TripletLoss(0.2, normalise=True)
-    hard = triplets(vectors, LABELS, None)
+    hard = triplet.triplets(vectors, LABELS, None)
     expected = contrast(vectors, LABELS) + 0.5 * triplet(vectors, LABELS, hard)
     assert Contrast(contrast, triplet, 0.5)(vectors, LABELS).item() == pytest.approx(expected.item(), rel=1e-6)
 

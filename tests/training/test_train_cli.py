@@ -45,7 +45,7 @@ def test_a_run_tells_what_it_did_and_writes_it_down(trained: Path, capsys: Out) 
     for name in ("recipe.toml", "run.json", METRICS, "curves.png", "last.safetensors", "best.safetensors"):
         assert (trained / "run" / name).stat().st_size > 0
     described = json.loads((trained / "run/run.json").read_text())
-    assert described["manifests"][0]["photos"] == 48
+    assert described["sources"][0]["photos"] == described["train"]["photos"] == 36
     assert described["environment"]["libraries"]["torch"].startswith("2.")
     assert 'backbone = "mobilenetv2"' in (trained / "run/recipe.toml").read_text()
 
@@ -59,15 +59,43 @@ def test_a_run_becomes_a_bundle_that_indexes_and_searches(trained: Path, tmp_pat
     assert exported["cosine"] >= 0.9999
     table = str(trained / "shop/photos.csv")
     assert main(["index", table, "-c", str(catalogue), "--bundle", str(bundle), "-q"]) == 0
-    assert main(["search", str(trained / "shop/0_shop0.jpg"), "-c", str(catalogue), "-k", "1", "--json"]) == 0
+    assert main(["search", str(trained / "shop/0_customer1.jpg"), "-c", str(catalogue), "-k", "12", "--json"]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert found["hits"][0]["item_id"] == "id_0"
+    assert {hit["item_id"] for hit in found["hits"]} == {f"id_{item}" for item in range(12)}
     assert main(["evaluate", table, "--bundle", str(bundle), "--split", "val", "--json", "-q"]) == 0
     measured = json.loads(capsys.readouterr().out)["recall@1"]
     assert measured == pytest.approx(max(r["recall@1"] for r in rows(trained / "run" / METRICS) if "recall@1" in r))
     card = (bundle / "README.md").read_text()
-    assert "mobilenetv2" in card
-    assert "mine" in card
+    assert "Backbone: mobilenetv2" in card
+    assert "Licence: mine" in card
+    assert "| shop | 36 | 9 |" in card
+    assert "shop, consumer-to-shop, split val" in card
+
+
+def test_a_run_whose_photos_moved_is_exported_from_where_they_are(
+    trained: Path, tmp_path: Path, capsys: Out
+) -> None:
+    """A photo that is gone is named; --photos-root says where the paths start now."""
+    folder = Path(shutil.copytree(trained, tmp_path / "copy"))
+    facts = json.loads((folder / "run/run.json").read_text())
+    for sample in facts["samples"]:
+        sample["file"] = "/gone/" + sample["path"]
+    (folder / "run/run.json").write_text(json.dumps(facts))
+    arguments = ["export", str(folder / "run"), "--out", str(tmp_path / "b"), "-q"]
+    assert main(arguments) == 3
+    assert "a photo of this run, is not there: name with --photos-root" in capsys.readouterr().err
+    assert main([*arguments, "--photos-root", str(folder / "shop")]) == 0
+
+
+def test_a_resumed_run_needs_no_recipe_again(tmp_path: Path, capsys: Out) -> None:
+    """By its own recipe, also one of several seeds; where nothing was begun that is said."""
+    table = shop(tmp_path / "shop")
+    begin = ["fit", str(table), "--out", str(tmp_path / "run")]
+    assert main([*begin, *small(), "--resume"]) == 0
+    assert "there is no run in" in capsys.readouterr().err
+    assert main([*begin, "--resume", "--set", "checkpoint_minutes=3", "-q"]) == 0
+    assert main([*begin, "--resume", "--set", "rate=0.5"]) == 2
+    assert "was begun with rate" in capsys.readouterr().err
 
 
 def test_seeds_are_told_with_their_spread(tmp_path: Path, capsys: Out) -> None:
@@ -75,6 +103,9 @@ def test_seeds_are_told_with_their_spread(tmp_path: Path, capsys: Out) -> None:
     table = shop(tmp_path / "shop")
     assert main(["fit", str(table), "--out", str(tmp_path / "runs"), *small(), "--seeds", "2", "--json", "-q"]) == 0
     told = json.loads(capsys.readouterr().out)
+    resumed = ["fit", str(table), "--out", str(tmp_path / "runs"), "--resume", "--seeds", "2", "--json", "-q"]
+    assert main(resumed) == 0
+    assert json.loads(capsys.readouterr().out) == told
     assert told["recall@1"]["lowest"] <= told["recall@1"]["mean"] <= told["recall@1"]["highest"]
     assert len(told["runs"]) == 2
 
@@ -86,6 +117,9 @@ def test_seeds_are_told_with_their_spread(tmp_path: Path, capsys: Out) -> None:
         (["--set", "marign=1"], 2, "there is no setting 'marign': did you mean margin?"),
         (["--set", "backbone=lite9"], 3, "there is no backbone lite9: use one of mobilenetv2, efficientnet-lite0"),
         (["--hold-out", "style"], 2, "is no hold-out"),
+        (["--hold-out", "itm_id=0-7"], 2, "no photo has a field 'itm_id'"),
+        (["--where", "categor=TOPS/*"], 2, "no photo has a field 'categor'"),
+        (["--set", "size=4"], 2, "size = 4 is out of range"),
         (["--seeds", "0"], 2, "--seeds 0"),
         (["missing.csv"], 3, "there is no manifest or folder missing.csv"),
     ],

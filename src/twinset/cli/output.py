@@ -10,7 +10,16 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -62,12 +71,22 @@ class Talk:
         return Bar(console) if console.is_terminal else Lines(self.say)
 
 
+class _Rate(ProgressColumn):
+    """Units a second."""
+
+    def render(self, task: Task) -> Text:
+        """What the column shows."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
 class Bar:
     """A `Progress` as a bar that goes away when it is done."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console, transient=True)
+        what, done = TextColumn("{task.description}"), MofNCompleteColumn()
+        self._bar = Progress(
+            what, BarColumn(), done, _Rate(), TimeRemainingColumn(), console=console, transient=True
+        )
         self._task: TaskID | None = None
 
     def start(self, what: str, total: int) -> None:

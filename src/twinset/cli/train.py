@@ -1,10 +1,8 @@
 """`fit`, `export`."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,7 +14,16 @@ if TYPE_CHECKING:
     from twinset.training.fit import Fitted
     from twinset.training.seeds import Repeated
 
-_NEEDED: Final = ("accelerate", "matplotlib", "onnxscript", "safetensors", "tensorboard", "torch", "transformers")
+_NEEDED: Final = (
+    "accelerate",
+    "matplotlib",
+    "onnx",
+    "onnxscript",
+    "safetensors",
+    "tensorboard",
+    "torch",
+    "transformers",
+)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -37,6 +44,9 @@ def fit_command(
     hold_out: Annotated[
         str | None, typer.Option("--hold-out", metavar="COLUMN=0-7", help="Leave out rows by the hash of a column.")
     ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="FIELD OP VALUE: train on and judge by these rows alone.")
+    ] = None,
     photos_root: PhotosRoot = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -44,36 +54,44 @@ def fit_command(
     """Trains a net on manifests by a recipe."""
     _require_extra()
     from twinset.training import recipe as recipes
+    from twinset.training.data import Selection
     from twinset.training.fit import fit
     from twinset.training.recipe import Recipe
-    from twinset.training.run import Run
     from twinset.training.seeds import repeat
 
     talk = Talk(quiet)
-    begun = Run(out).recipe_path
-    again = resume and recipe is None and not settings and begun.is_file()
-    chosen = recipes.load(begun if again else recipe or recipes.DEFAULT).changed(settings or [])
     held = parse_hold_out(hold_out) if hold_out else None
+    selection = Selection(tuple(where or ()), held, photos_root)
+    begun = _begun(out) if resume else None
+    if resume and begun is None:
+        talk.say(f"there is no run in {out} yet: it is begun anew")
+    chosen = recipes.load(recipe or begun or recipes.DEFAULT).changed(settings or [])
 
     def train(one: Recipe, folder: Path) -> "Fitted":
-        done = fit(
-            sources, folder, one, hold_out=held, photos_root=photos_root, resume=resume, progress=talk.progress()
-        )
-        _tell(talk, done)
-        return done
+        return fit(sources, folder, one, selection=selection, resume=resume, progress=talk.progress(), say=talk.say)
 
     if seeds == 1:
         done = train(chosen, out)
-        print_json(_facts(done)) if json else _show(done)
+        print_json(done.to_json()) if json else _show(done)
         return
     repeated = repeat(train, chosen, out, seeds)
     print_json(repeated.to_json()) if json else _show_spread(repeated, out)
+
+
+def _begun(out: Path) -> Path | None:
+    """The recipe of the run that was begun in a folder, or of the first of several seeds."""
+    return next(
+        (path for path in (out / "recipe.toml", *sorted(out.glob("seed-*/recipe.toml"))) if path.is_file()), None
+    )
 
 
 def export_command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `fit --out` wrote.")],
     out: Annotated[Path, typer.Option("--out", help="The bundle's folder.")],
     name: Annotated[str, typer.Option("--name", help="The bundle's name; by default its folder's.")] = "",
+    photos_root: Annotated[
+        Path | None, typer.Option("--photos-root", help="Where the paths of the run's photos start, if they moved.")
+    ] = None,
     licence: Annotated[str, typer.Option("--licence", help="Under which licence the weights may be used.")] = "",
     json: Json = False,
     quiet: Quiet = False,
@@ -83,7 +101,9 @@ def export_command(
     from twinset.training.release import export_run
 
     talk = Talk(quiet)
-    bundle, cosine, photos = export_run(run, out, name=name, licence=licence, progress=talk.progress())
+    bundle, cosine, photos = export_run(
+        run, out, name=name, licence=licence, photos_root=photos_root, progress=talk.progress()
+    )
     if json:
         facts = {"fingerprint": bundle.fingerprint, "dim": bundle.facts.dim, "cosine": cosine, "photos": photos}
         print_json({"bundle": str(out)} | facts)
@@ -99,20 +119,6 @@ def _require_extra() -> None:
         raise MissingExtraError(
             f"training needs the extra `train` ({missing[0]} is missing)", 'pip install "twinset[train]"'
         )
-
-
-def _facts(done: "Fitted") -> dict[str, Any]:
-    facts = asdict(done)
-    facts["run"] = str(done.run.folder)
-    return facts
-
-
-def _tell(talk: Talk, done: "Fitted") -> None:
-    lines: Sequence[str] = done.notes
-    for line in lines:
-        talk.say(line)
-    for finding in done.findings:
-        talk.say(f"! {finding.message}: {finding.mend}")
 
 
 def _show(done: "Fitted") -> None:

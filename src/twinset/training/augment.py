@@ -40,11 +40,10 @@ def light(draw: np.random.Generator) -> Look:
 
 def seen(look: Look, prepare: Preprocess, pixels: Pixels, box: Box | None) -> Pixels:
     """What the net sees of a photo, or of its part in `box`, in this look: uint8 `(size, size, 3)`."""
-    square = prepare.apply(pixels, within(look.cut, box))
     levels = np.arange(256, dtype=np.float32)[:, None] * look.gain
-    table = (levels - 128) * look.contrast + 128
+    table = np.clip((levels - 128) * look.contrast + 128, 0, 255).round().astype(np.uint8)
     channel = np.arange(3)
-    lit: Pixels = np.clip(table, 0, 255).round().astype(np.uint8)[square, channel]
+    lit = prepare.apply(pixels, within(look.cut, box), lambda part: table[part, channel])
     return lit[:, ::-1] if look.mirrored else lit
 
 

@@ -31,7 +31,7 @@ Backbone: {backbone}; the licence of its weights: {backbone_licence}. Head: {hea
 
 {trained_on}
 {data}
-The licence of these photos binds whoever uses this model: see that it permits your use.
+The licences of these photos bind whoever uses this model: see that they permit your use.
 
 ## Measured recall
 
@@ -58,6 +58,7 @@ class Data(NamedTuple):
     name: str
     photos: int
     items: int
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def text(card: Card, bundle: Bundle, *, cosine: float, photos: int, patches: boo
     """The card of a bundle as Markdown; `cosine` is the least between it and the net, on so many photos."""
     prepare = bundle.facts.preprocess
     fits = {"crop": "the middle square", "letterbox": f"the whole on a ground of RGB {prepare.fill}"}
-    data = [(each.name, f"{each.photos:,}", f"{each.items:,}") for each in card.data]
+    data = [(each.name, f"{each.photos:,}", f"{each.items:,}", each.licence or "not known") for each in card.data]
     recall = [(name, f"{value:.3f}", str(card.queries.get(name, "?"))) for name, value in card.recall.items()]
     return _TEXT.format(
         card=card,
@@ -100,7 +101,7 @@ def text(card: Card, bundle: Bundle, *, cosine: float, photos: int, patches: boo
         head=card.head or "not told",
         recipe=card.recipe.strip() or "# not told",
         trained_on=card.trained_on or "Not told.",
-        data="\n" * bool(data) + _table("data | photos | items", data),
+        data="\n" * bool(data) + _table("data | photos | items | licence", data),
         recall=_table("protocol | recall@1 | queries", recall) or "Nothing was measured.\n",
         limits="".join(f"- {limit}\n" for limit in card.limits),
         licence=card.licence or "none was named",
@@ -108,7 +109,7 @@ def text(card: Card, bundle: Bundle, *, cosine: float, photos: int, patches: boo
     )
 
 
-def _table(head: str, rows: Sequence[tuple[str, str, str]]) -> str:
+def _table(head: str, rows: Sequence[tuple[str, ...]]) -> str:
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    lines = [head, "--- | --- | ---", *(" | ".join(row) for row in cells)]
+    lines = [head, " | ".join(["---"] * (head.count("|") + 1)), *(" | ".join(row) for row in cells)]
     return "".join(f"| {line} |\n" for line in lines) if rows else ""

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from twinset.errors import IntegrityError, PathError, disk_errors
+from twinset.errors import DivergedError, IntegrityError, PathError, disk_errors
 from twinset.files import write_whole
+from twinset.training.health import Reading
 
 _STATE: Final = "state"
 _OPTIMIZER: Final = "optimizer"
@@ -24,7 +25,7 @@ _OPTIMIZER: Final = "optimizer"
 class State:
     """What a run knows besides its tensors: where it is, and its validation recall@1 (0-1) so far.
 
-    `stale` counts evaluations since the best; `findings` are the health guard's.
+    `stale` counts evaluations since the best; `findings` are the health guard's, `readings` not yet written down.
     """
 
     step: int = 0
@@ -36,6 +37,7 @@ class State:
     seconds: float = 0.0
     done: bool = False
     findings: list[dict[str, str]] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
     scaler: dict[str, Any] = field(default_factory=dict)
 
 
@@ -48,7 +50,12 @@ class Kept:
     scaler: GradScaler | None
 
     def save(self, path: Path, state: State) -> None:
-        """Writes a checkpoint; `state` gets the scaler's."""
+        """Writes a checkpoint; `state` gets the scaler's.
+
+        Raises:
+            DivergedError: a weight is no finite number; the checkpoint before stays.
+
+        """
         if self.scaler is not None:
             state.scaler = self.scaler.state_dict()
         tensors = {
@@ -56,6 +63,12 @@ class Kept:
             for prefix, module in self.modules.items()
             for name, tensor in module.state_dict().items()
         }
+        for name, tensor in tensors.items():
+            if tensor.dtype.is_floating_point and not torch.isfinite(tensor).all():
+                raise DivergedError(
+                    f"the weights {name} are no numbers any more at step {state.step:,}",
+                    "start anew with rate at a tenth, or precision = f32",
+                )
         save(path, tensors | _remembered(self.optimizer), asdict(state))
 
     def restore(self, path: Path) -> State:
@@ -70,8 +83,8 @@ class Kept:
             for prefix, module in self.modules.items():
                 module.load_state_dict(_part(prefix, tensors))
             _remind(self.optimizer, _part(_OPTIMIZER, tensors))
-            state = State(**facts)
-        except (RuntimeError, ValueError, TypeError) as error:
+            state = State(**facts | {"readings": [Reading(**reading) for reading in facts["readings"]]})
+        except (RuntimeError, ValueError, TypeError, KeyError) as error:
             raise IntegrityError(f"{path} belongs to another net: {error}", "resume with the same net") from error
         if self.scaler is not None:
             self.scaler.load_state_dict(state.scaler)

@@ -2,38 +2,31 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from twinset import manifest, protocols
+from twinset import manifest, where
 from twinset.embedder import in_order
-from twinset.errors import InputError, ManifestError, NoQueriesError
-from twinset.manifest.split import HoldOut, assign
+from twinset.errors import InputError, ManifestError, UsageError
+from twinset.manifest import Manifest
+from twinset.manifest.split import HoldOut
 from twinset.progress import SILENT, Progress
-from twinset.protocols import Protocol
 from twinset.records import Fault, Photo
 from twinset.training.loader import Loader
+from twinset.training.shop import Source, Validation, no_validation, of_root
+from twinset.where import Condition, Where
 
 
 @dataclass(frozen=True, slots=True)
-class Validation:
-    """The photos of one manifest by which a run is judged, and how."""
+class Selection:
+    """Which rows of the manifests take part (filters in the where language, and what is held out), and where the
+    paths of a manifest start, if not in its folder.
+    """
 
-    name: str
-    photos: tuple[Photo, ...]
-    protocol: Protocol
-    split: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One manifest of a run: the name it goes by, its file or folder, its good rows and items."""
-
-    name: str
-    path: str
-    photos: int
-    items: int
+    where: tuple[str, ...] = ()
+    hold_out: HoldOut | None = None
+    photos_root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,61 +34,69 @@ class TrainingData:
     """Photos to train on, and to validate with; `files` says where each path lies.
 
     `faults` are rows that cannot be used, `unreadable` those of them whose photo cannot be decoded; `notes` says
-    what was decided. With several manifests paths and item ids begin with the manifest's name.
+    what was decided. With several shops paths and item ids begin with the shop's name.
     """
 
     train: tuple[Photo, ...]
     validations: tuple[Validation, ...]
     files: Mapping[str, Path]
     sources: tuple[Source, ...]
+    rows: int
     faults: tuple[Fault, ...]
     notes: tuple[str, ...]
     unreadable: tuple[Fault, ...] = ()
 
     @property
     def digest(self) -> str:
-        """SHA-256, as hex, over what is trained on: a run is only resumed on the same."""
-        lines = (f"{photo.path}\0{photo.item_id}\0{photo.category}\0{photo.domain}" for photo in self.train)
+        """SHA-256, as hex, over every row and the size of every file: a run is only resumed on the same."""
+        parts = [("train", self.train), *((f"{v.name} {v.protocol} {v.split}", v.photos) for v in self.validations)]
+        lines = [
+            "\0".join((part, *(photo.value(name) for name in _TRAINED_BY), str(_size(self.files[photo.path]))))
+            for part, photos in parts
+            for photo in photos
+        ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def gather(
-    sources: Sequence[Path], *, hold_out: HoldOut | None = None, photos_root: Path | None = None
-) -> TrainingData:
-    """Reads manifests; those without a `val` row are split by item, and a note says so.
+_TRAINED_BY = ("path", "item_id", "category", "domain", "view", "box")
 
-    A manifest without customer photos but with views trains from its other views to its main ones.
+
+def gather(sources: Sequence[Path], selection: Selection | None = None) -> TrainingData:
+    """Reads manifests; those of one root are one shop.
+
+    A shop without a `val` row is split by item, and a note says so. A shop without customer photos but with views
+    trains from its other views to its main ones.
 
     Raises:
+        UsageError: a manifest is named twice, or `photos_root` goes with several; a filter that cannot be parsed.
+        UnknownFieldError: a filter or the hold-out names a column that no photo has.
         PathError, ManifestError: a manifest cannot be read, or nothing is left to train on.
 
     """
-    train: list[Photo] = []
-    validations: list[Validation] = []
-    files: dict[str, Path] = {}
-    found: list[Source] = []
-    faults: list[Fault] = []
-    notes: list[str] = []
-    for name, source in _names(sources).items():
-        table = manifest.read(source, photos_root=photos_root)
+    selection = selection or Selection()
+    _check_sources(sources, selection)
+    tables = [manifest.read(source, photos_root=selection.photos_root) for source in sources]
+    keep = _filter(tables, selection)
+    roots: dict[Path, list[Manifest]] = {}
+    for table in tables:
         table.require_photos()
-        photos = [photo for photo in table.photos if hold_out is None or not hold_out.holds(photo)]
-        if held := len(table.photos) - len(photos):
-            notes.append(f"{name}: {held:,} photos are held out")
-        photos, said = _split(photos)
-        notes += [f"{name}: {line}" for line in said]
-        prefix = f"{name}/" if len(sources) > 1 else ""
-        files |= {prefix + photo.path: table.root / photo.path for photo in photos}
-        photos = [replace(photo, path=prefix + photo.path, item_id=prefix + photo.item_id) for photo in photos]
-        found.append(Source(name, str(source.resolve()), len(photos), len({photo.item_id for photo in photos})))
-        faults += table.faults
-        train += _sided([photo for photo in photos if photo.value("split") in ("", "train")])
-        validations += _validation(name, photos)
-    if not train:
+        roots.setdefault(table.root, []).append(table)
+    shops = [
+        of_root(name, roots[root], keep, selection.hold_out, prefixed=len(roots) > 1)
+        for name, root in _names(roots)
+    ]
+    found = TrainingData(
+        train=tuple(photo for shop in shops for photo in shop.train),
+        validations=tuple(shop.validation for shop in shops if shop.validation),
+        files={path: file for shop in shops for path, file in shop.files.items()},
+        sources=tuple(shop.source for shop in shops),
+        rows=sum(table.rows for table in tables),
+        faults=tuple(fault for shop in shops for fault in shop.faults),
+        notes=tuple(note for shop in shops for note in shop.notes),
+    )
+    if not found.train:
         raise ManifestError("no photo is left to train on", "give rows whose split is train or empty")
-    if not validations:
-        notes.append("no validation: no split val with queries and a gallery; the last state counts as the best")
-    return TrainingData(tuple(train), tuple(validations), files, tuple(found), tuple(faults), tuple(notes))
+    return found
 
 
 def readable(data: TrainingData, loader: Loader, progress: Progress = SILENT) -> TrainingData:
@@ -114,16 +115,16 @@ def readable(data: TrainingData, loader: Loader, progress: Progress = SILENT) ->
 
 
 def without(data: TrainingData, faults: Sequence[Fault]) -> TrainingData:
-    """The data without the photos of these faults."""
+    """The data without the photos of these faults, and without validations that cannot judge any more."""
     bad = {fault.path for fault in faults}
+    cut = [replace(part, photos=tuple(p for p in part.photos if p.path not in bad)) for part in data.validations]
+    lost = [part.name for part in cut if not part.judges()]
     return replace(
         data,
         train=tuple(photo for photo in data.train if photo.path not in bad),
-        validations=tuple(
-            replace(part, photos=tuple(photo for photo in part.photos if photo.path not in bad))
-            for part in data.validations
-        ),
+        validations=tuple(part for part in cut if part.name not in lost),
         faults=(*data.faults, *faults),
+        notes=(*data.notes, *(no_validation(name) for name in lost)),
         unreadable=tuple(faults),
     )
 
@@ -136,59 +137,35 @@ def _fault(photo: Photo, loader: Loader) -> Fault | None:
     return None
 
 
-def _names(sources: Sequence[Path]) -> dict[str, Path]:
-    """A name for each manifest: its folder's, with a number where it is taken."""
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else -1
+
+
+def _check_sources(sources: Sequence[Path], selection: Selection) -> None:
+    twice = [source for source, count in Counter(source.resolve() for source in sources).items() if count > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} is named twice", "name each manifest once")
+    if selection.photos_root is not None and len(sources) > 1:
+        raise UsageError("one photos root cannot hold for several manifests", "write it into the paths of each")
+
+
+def _filter(tables: Iterable[Manifest], selection: Selection) -> Where:
+    fields = {field for table in tables for field in table.fields()}
+    if selection.hold_out is not None:
+        Where((Condition(selection.hold_out.column, "=", ()),)).check_fields(fields)
+    keep = where.parse(selection.where)
+    keep.check_fields(fields)
+    return keep
+
+
+def _names(roots: Iterable[Path]) -> list[tuple[str, Path]]:
+    """A name for each root: its folder's, with a number where it is taken."""
     names: dict[str, Path] = {}
-    for source in sources:
-        folder = source if source.is_dir() else source.parent
-        stem = name = folder.resolve().name or "photos"
+    for root in roots:
+        stem = name = root.name or "photos"
         number = 1
         while name in names:
             number += 1
             name = f"{stem}-{number}"
-        names[name] = source
-    return names
-
-
-def _split(photos: list[Photo]) -> tuple[list[Photo], list[str]]:
-    """The photos with their splits; where no row is `val`, made by item as `twinset data split` makes them."""
-    given = Counter(photo.value("split") for photo in photos)
-    if given["val"] or not photos:
-        return photos, []
-    made = assign(photos, test=0.0) if given["test"] else assign(photos)
-    splits = [
-        new if photo.value("split") in ("", "train") else photo.value("split")
-        for photo, new in zip(photos, made, strict=True)
-    ]
-    parts = Counter(splits)
-    note = (
-        f"no row is in split val: split by item into {parts['train']:,} train, {parts['val']:,} val and "
-        f"{parts['test']:,} test photos, as `twinset data split` does"
-    )
-    moved = [
-        replace(photo, attributes={**photo.attributes, "split": split})
-        for photo, split in zip(photos, splits, strict=True)
-    ]
-    return moved, [note]
-
-
-def _sided(photos: list[Photo]) -> list[Photo]:
-    """Where there are no customer photos but views, every view but the main one stands for a customer's photo."""
-    if any(photo.domain == "customer" for photo in photos):
-        return photos
-    return [replace(photo, domain="customer") if photo.view not in ("", "main") else photo for photo in photos]
-
-
-def _validation(name: str, photos: Sequence[Photo]) -> list[Validation]:
-    protocol, split = protocols.choose(photos, split="val")
-    try:
-        queries, gallery = protocols.select(photos, protocol, split)
-    except NoQueriesError:
-        return []
-    both = {photo.path: photo for photo in (*queries, *gallery)}
-    relevant = {photo.item_id for photo in gallery}
-    return (
-        [Validation(name, tuple(both.values()), protocol, split)]
-        if any(photo.item_id in relevant for photo in queries)
-        else []
-    )
+        names[name] = root
+    return list(names.items())

@@ -7,11 +7,11 @@ import numpy as np
 ORDER: Final = 0
 """The order of an epoch: (seed, ORDER, epoch)."""
 CHOICE: Final = 1
-"""Which photos go with an anchor: (seed, CHOICE, step, photo)."""
+"""Which photos go with an anchor, (seed, CHOICE, epoch, anchor), or make a batch, (seed, CHOICE, batch)."""
 LOOKS: Final = 2
-"""How a photo is augmented: (seed, LOOKS, step, place in the batch)."""
+"""How a photo is augmented: (seed, LOOKS, batch, place in it)."""
 NOISE: Final = 3
-"""What happens inside the net, such as dropout: (seed, NOISE, step)."""
+"""What happens inside the net, such as dropout: (seed, NOISE, step, part of the step)."""
 
 
 def generator(seed: int, purpose: int, *key: int) -> np.random.Generator:

@@ -22,8 +22,6 @@ from twinset.training.graph import inference_copy, to_onnx
 
 LEAST_COSINE: Final = 0.9999
 """Between the net's embedding of a photo and the bundle's."""
-MOST_PHOTOS: Final = 32
-"""How many photos the two are compared on."""
 _MOST_DRIFT: Final = 1e-4
 _MODEL: Final = "model.onnx"
 _FACTS: Final = "bundle.json"
@@ -48,19 +46,17 @@ def export(
     box_margin: float = 0.0,
     progress: Progress = SILENT,
 ) -> Exported:
-    """Writes a net as a bundle, if up to `MOST_PHOTOS` of `photos`, chosen evenly, are embedded as by the net.
+    """Writes a net as a bundle, if it embeds all `photos` as the net does.
 
-    `photos` are files with the rows that name them, whose boxes count. Photos that cannot be decoded are passed
-    over. An older bundle in `out` is replaced.
+    `photos` are files with the rows that name them, whose boxes count. An older bundle in `out` is replaced.
 
     Raises:
         BundleError: the net cannot be written as ONNX, or the file embeds a photo otherwise; nothing is written.
-        InputError: no photo can be decoded.
+        InputError: there is no photo, or one cannot be decoded.
         PathError, ResourceError: `out` holds something else than a bundle, or cannot be written.
 
     """
     _check_out(out)
-    chosen = [photos[i] for i in evenly(len(photos), MOST_PHOTOS)]
     still = inference_copy(net)
     model = to_onnx(still, preprocess.size)
     facts = Facts(
@@ -76,7 +72,7 @@ def export(
         recall=dict(card.recall),
     )
     bundle = Bundle(facts, model, out)
-    cosines = compare(still, Embedder(bundle), chosen, progress)
+    cosines = compare(still, Embedder(bundle), photos, progress)
     exported = Exported(bundle, min(cosines), len(cosines))
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -88,26 +84,14 @@ def export(
     return exported
 
 
-def evenly(count: int, most: int) -> list[int]:
-    """At most so many of the numbers below `count`, evenly spread.
-
-    >>> evenly(3, 5), evenly(10, 4)
-    ([0, 1, 2], [0, 2, 5, 7])
-    """
-    taken = min(count, most)
-    return [i * count // taken for i in range(taken)]
-
-
 def compare(
     net: nn.Module, embedder: Embedder, photos: Sequence[tuple[Path, Photo]], progress: Progress = SILENT
 ) -> list[float]:
     """The cosine of each photo's two embeddings, by the net in inference mode and by its bundle.
 
-    Photos that cannot be decoded are passed over.
-
     Raises:
         BundleError: one is below `LEAST_COSINE`, or the contributions of places do not add up.
-        InputError: no photo can be decoded.
+        InputError: there is no photo, or one cannot be decoded.
 
     """
     cosines = []
@@ -118,8 +102,8 @@ def compare(
             try:
                 decoded = decode(read_bytes(path))
                 box = in_fractions(photo.box, decoded)
-            except (PhotoError, PathError):
-                continue
+            except PhotoError as error:
+                raise PhotoError(error.code, f"{path}: {error.message}", error.mend) from error
             cosine = equality(net, embedder, decoded, box)
             if not cosine >= LEAST_COSINE:  # nor where it is no number
                 _refuse(f"cosine {cosine:.6f} to what the net gives, at least {LEAST_COSINE} is asked", photo)
@@ -129,7 +113,7 @@ def compare(
     finally:
         progress.finish()
     if not cosines:
-        raise InputError(f"none of {len(photos)} photos can be compared", "name photos that can be decoded")
+        raise InputError("there is no photo to compare the bundle and the net on", "name some")
     return cosines
 
 

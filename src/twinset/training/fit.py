@@ -1,27 +1,27 @@
 """The loop that every recipe shares: batches → net → loss → optimizer, judged, written down, resumable."""
 
+import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from twinset.embedder import cores, in_order
-from twinset.manifest.split import HoldOut
 from twinset.progress import SILENT, Progress
 from twinset.store.lock import writing
 from twinset.training import augment, checkpoint, health, machine, schedule, validate
 from twinset.training.assemble import accelerator_of, loss_of, net_of, optimizer_of, sampler_of, triplet_loss_of
 from twinset.training.average import Average
 from twinset.training.checkpoint import Kept, State
-from twinset.training.data import TrainingData, gather
+from twinset.training.data import Selection, TrainingData, gather
 from twinset.training.draws import LOOKS, NOISE, generator
-from twinset.training.health import Finding, Guard, Reading
+from twinset.training.health import Finding, Guard
 from twinset.training.journal import Journal
 from twinset.training.loader import Loader
 from twinset.training.losses import Loss, TripletLoss
@@ -31,6 +31,7 @@ from twinset.training.sampler import Batch
 
 _Batches = Generator[tuple[Batch, Tensor], None, None]
 
+_LOG: Final = logging.getLogger(__name__)
 _LOG_EVERY: Final = 10
 """Steps whose figures are written down as one row, their mean."""
 
@@ -50,6 +51,10 @@ class Fitted:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """`fit --json`."""
+        return asdict(self) | {"run": str(self.run.folder)}
+
 
 def fit(
     sources: Sequence[Path],
@@ -58,16 +63,16 @@ def fit(
     *,
     net: nn.Module | None = None,
     loss: Loss | None = None,
-    hold_out: HoldOut | None = None,
-    photos_root: Path | None = None,
+    selection: Selection | None = None,
     resume: bool = False,
     progress: Progress = SILENT,
+    say: Callable[[str], None] = _LOG.warning,
 ) -> Fitted:
     """Trains on manifests by a recipe, into the folder `out`; on a GPU where there is one.
 
     `net` replaces the recipe's: any module from uint8 `(N, size, size, 3)` to `(N, D)`. `loss` replaces its
     loss: anything called as pytorch-metric-learning's are. With `resume` a run that was cut goes on, on a CPU bit
-    for bit as if it had not been.
+    for bit as if it had not been. `say` hears at once what was decided of the data, and what the guard finds.
 
     Raises:
         UsageError: `out` holds something else, or a setting that this machine or net cannot follow.
@@ -75,18 +80,23 @@ def fit(
         DivergedError: the loss is no finite number any more.
 
     """
-    run = begin(out, recipe, resume=resume)
-    accelerator = accelerator_of(recipe)
+    begin(out, recipe, resume=resume)
+    accelerator, selection, loss = accelerator_of(recipe), selection or Selection(), loss or loss_of(recipe)
     with writing(out), machine.tuned(accelerator.device):
+        run = begin(out, recipe, resume=resume)  # again, now that nobody else writes
         torch.manual_seed(recipe.seed)
         module, prepare = net_of(recipe, net)
-        found = gather(sources, hold_out=hold_out, photos_root=photos_root)
+        found = gather(sources, selection)
         loader = Loader(found.files, prepare, recipe.box_margin)
-        found = usable(run, found, loader, progress)
-        training = _Training(run, recipe, found, loader, net=module, loss=loss, accelerator=accelerator)
-        facts = facts_of(found, module, prepare, training.notes)
+        found = usable(run, found, loader, loss, progress)
+        training = _Training(run, recipe, found, loader, net=module, loss=loss, accelerator=accelerator, say=say)
         if not run.described:
+            facts = facts_of(found, selection, module, loss, prepare)
             run.write(recipe, facts | {"environment": machine.facts(accelerator.device)}, found.faults)
+        if found.faults:
+            say(f"skipped {len(found.faults):,} of {found.rows:,} rows, see {run.skipped}")
+        for note in training.notes:
+            say(note)
         return training.go(progress)
 
 
@@ -95,14 +105,14 @@ class _Training:
 
     def __init__(
         self, run: Run, recipe: Recipe, found: TrainingData, loader: Loader, *,
-        net: nn.Module, loss: Loss | None, accelerator: Accelerator,
+        net: nn.Module, loss: Loss, accelerator: Accelerator, say: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._run, self._recipe, self._validations, self._loader = run, recipe, found.validations, loader
         self._net, self._accelerator = net.to(accelerator.device), accelerator
         self._sampler = sampler_of(recipe, found.train)
         drawn = self._sampler
         self._steps = schedule.steps(recipe, len(drawn), drawn.photos_per_batch, drawn.photos_per_epoch)
-        self._loss, self._margin = loss or loss_of(recipe), triplet_loss_of(recipe)
+        self._loss, self._margin, self._say = loss, triplet_loss_of(recipe), say
         if isinstance(self._loss, nn.Module):
             self._loss.to(accelerator.device)
         plain = optimizer_of(recipe, net, self._loss)
@@ -111,9 +121,7 @@ class _Training:
         modules = {"net": net, "loss": self._loss, "average": self._average and self._average.net}
         kept = {name: module for name, module in modules.items() if isinstance(module, nn.Module)}
         self._kept = Kept(kept, plain, accelerator.scaler)
-        self._guard = Guard(recipe.margin, triplet_loss=isinstance(self._loss, TripletLoss))
         self._state = State()
-        self._readings: list[Reading] = []
         self.notes = (*found.notes, *self._sampler.notes)
 
     def go(self, progress: Progress) -> Fitted:
@@ -121,6 +129,8 @@ class _Training:
         if self._run.last.is_file():
             self._state = self._kept.restore(self._run.last)
         state, parts = self._state, self._recipe.accumulate
+        told = [finding["code"] for finding in state.findings]
+        self._guard = Guard(self._recipe.margin, triplet_loss=isinstance(self._loss, TripletLoss), told=told)
         left = range(state.step * parts, 0 if state.done else self._steps * parts)
         progress.start("training", len(left) * self._sampler.photos_per_batch)
         with closing(Journal(self._run.folder, state.step)) as journal:
@@ -145,7 +155,7 @@ class _Training:
             if state.step % _LOG_EVERY == 0 or last:
                 self._write(journal)
             if last:
-                self._tell(self._guard.judge(), journal)
+                self._tell(self._guard.judge(), state.step, journal)
             if state.step in measured:
                 self._evaluate(journal)
                 state.done = last or 0 < recipe.patience <= state.stale
@@ -174,13 +184,14 @@ class _Training:
                     embeddings = self._net(pixels.to(device))
                 loss = self._loss(embeddings.float(), labels, indices)
                 reading = health.read(embeddings.float(), labels, indices, loss, self._margin)
-                self._tell(self._guard.look(reading, state.step), journal)
-                self._readings.append(reading)
+                self._tell(self._guard.look(reading, state.step + 1), state.step + 1, journal)
+                if reading.triplets:
+                    state.readings.append(reading)
                 self._accelerator.backward(loss)
                 self._optimizer.step()
                 self._optimizer.zero_grad()
         if self._average:
-            self._average.update(self._net)
+            self._average.update(self._net, state.step)
         return seen
 
     def _load(self, number: int) -> tuple[Batch, Tensor]:
@@ -213,12 +224,13 @@ class _Training:
             "rate": self._kept.optimizer.param_groups[-1]["lr"],
             "photos/s": round(state.photos / state.seconds, 1),
         }
-        journal.write(state.step, health.mean(self._readings) | facts)
-        self._readings.clear()
+        journal.write(state.step, health.mean(state.readings) | facts)
+        state.readings.clear()
 
-    def _tell(self, findings: Sequence[Finding], journal: Journal) -> None:
+    def _tell(self, findings: Sequence[Finding], step: int, journal: Journal) -> None:
         for finding in findings:
-            journal.write(self._state.step, {"finding": asdict(finding)})
+            self._say(f"step {step:,}: {finding.message}: {finding.mend}")
+            journal.write(step, {"finding": asdict(finding)})
             self._state.findings.append(asdict(finding))
 
     def _fitted(self) -> Fitted:

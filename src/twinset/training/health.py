@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from twinset.errors import DivergedError
-from twinset.training.losses import Indices, TripletLoss, pairs, triplets
+from twinset.training.losses import Indices, TripletLoss, pairs
 
 WINDOW: Final = 50
 """How many steps are judged together; a shorter run is judged at its end."""
+FEWEST: Final = 20
 _AT_MARGIN: Final = 0.02
 """The loss counts as at the margin within this share of it."""
 _FLAT: Final = 0.05
@@ -51,13 +52,13 @@ def read(embeddings: Tensor, labels: Tensor, indices: Indices, loss: Tensor, mar
     with torch.no_grad():
         vectors = functional.normalize(embeddings)
         anchor, positive, other, negative = pairs(labels, indices)
-        chosen = triplets(embeddings, labels, indices)
-        excess = margin.excess(embeddings, chosen)
+        scores = vectors @ vectors.T
+        excess = margin.excess(embeddings, margin.triplets(embeddings, labels, indices))
         gap = (margin.margin - excess) / max(margin.margin, 1e-9)
         figures = [
             loss,
-            (vectors[anchor] * vectors[positive]).sum(dim=1).mean(),
-            (vectors[other] * vectors[negative]).sum(dim=1).mean(),
+            scores[anchor, positive].mean(),
+            scores[other, negative].mean(),
             (excess > 0).float().mean(),
             gap.mean(),
         ]
@@ -66,22 +67,23 @@ def read(embeddings: Tensor, labels: Tensor, indices: Indices, loss: Tensor, mar
 
 
 def mean(readings: Sequence[Reading]) -> dict[str, float]:
-    """The mean of several readings, by name."""
-    names = ("loss", "positive", "negative", "violated", "gap")
+    """The mean of several readings, by name; empty of none."""
+    names = ("loss", "positive", "negative", "violated", "gap") if readings else ()
     return {name: sum(getattr(reading, name) for reading in readings) / len(readings) for name in names}
 
 
 class Guard:
     """Judges the last readings; each thing that is wrong is told once.
 
-    `triplet_loss` says that the loss is the triplet loss, whose value at the margin means that nothing is learnt.
+    `triplet_loss` says that the loss is the triplet loss, whose value at the margin means that nothing is learnt;
+    `told` are codes of what was told before.
     """
 
-    def __init__(self, margin: float, *, triplet_loss: bool) -> None:
+    def __init__(self, margin: float, *, triplet_loss: bool, told: Iterable[str] = ()) -> None:
         self._margin, self._triplet_loss = margin, triplet_loss
         self._readings: deque[Reading] = deque(maxlen=WINDOW)
         self._least = math.inf
-        self._told: set[str] = set()
+        self._told = set(told)
 
     def look(self, reading: Reading, step: int) -> list[Finding]:
         """Takes one step's reading, and says what is newly wrong.
@@ -94,14 +96,15 @@ class Guard:
             return self._new([_NO_TRIPLET])
         if not math.isfinite(reading.loss):
             raise DivergedError(
-                f"the loss is {reading.loss} at step {step:,}", "set rate to a tenth, or precision to f32"
+                f"the loss is {reading.loss} at step {step:,}",
+                "start anew with rate at a tenth, or precision = f32",
             )
         self._readings.append(reading)
         return self.judge() if len(self._readings) == WINDOW else []
 
     def judge(self) -> list[Finding]:
-        """What is newly wrong in the readings at hand."""
-        return self._new(list(self._findings())) if self._readings else []
+        """What is newly wrong in the readings at hand; nothing is said of fewer than `FEWEST`."""
+        return self._new(list(self._findings())) if len(self._readings) >= FEWEST else []
 
     def _new(self, findings: list[Finding]) -> list[Finding]:
         fresh = [finding for finding in findings if finding.code not in self._told]

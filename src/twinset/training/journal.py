@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from twinset.files import write_whole
 METRICS: Final = "metrics.jsonl"
 CURVES: Final = "curves.png"
 _EVENTS: Final = "tensorboard"
+_DRAW_SECONDS: Final = 60.0
 _PANELS: Final = {
     "loss": ("loss",),
     "mean cosine": ("positive", "negative"),
@@ -30,6 +32,7 @@ class Journal:
 
     def __init__(self, folder: Path, after: int) -> None:
         self._path, self._picture = folder / METRICS, folder / CURVES
+        self._drawn = time.monotonic()
         with disk_errors(folder):
             kept = [row for row in rows(self._path) if row["step"] <= after]
             write_whole(self._path, "".join(json.dumps(row) + "\n" for row in kept).encode())
@@ -46,9 +49,12 @@ class Journal:
                     self._events.add_scalar(name, value, step)
 
     def flush(self) -> None:
-        """Brings TensorBoard's events to the disk, as the rows are already."""
+        """Brings TensorBoard's events to the disk, as the rows are already, and now and then the curves."""
         with disk_errors(self._path):
             self._events.flush()
+            if time.monotonic() - self._drawn > _DRAW_SECONDS:
+                draw(rows(self._path), self._picture)
+                self._drawn = time.monotonic()
 
     def close(self) -> None:
         """Ends the journal, and draws the curves."""
@@ -59,15 +65,18 @@ class Journal:
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a `metrics.jsonl`; a last line that was cut short is left out."""
+    """The rows of a `metrics.jsonl`; from a line on that is none, such as one cut short, nothing is taken."""
     if not path.is_file():
         return []
     found: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            found.append(json.loads(line))
+            row = json.loads(line)
         except ValueError:
             break
+        if not isinstance(row, dict) or type(row.get("step")) is not int:
+            break
+        found.append(row)
     return found
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from twinset import photos as photo_files
+from twinset.errors import PhotoError
 from twinset.photos import in_fractions
 from twinset.preprocess import Preprocess, grown
 from twinset.records import Box, Photo, Pixels
@@ -38,8 +39,11 @@ class Loader:
         kept = self._kept.get(photo.path)
         if kept is not None:
             return kept
-        decoded = photo_files.decode(photo_files.read_bytes(self._files[photo.path]))
-        box = in_fractions(photo.box, decoded)
+        try:
+            decoded = photo_files.decode(photo_files.read_bytes(self._files[photo.path]))
+            box = in_fractions(photo.box, decoded)
+        except PhotoError as error:
+            raise PhotoError(error.code, f"{photo.path}: {error.message}", error.mend) from error
         result = decoded.pixels, None if box is None else grown(box, self._margin)
         with self._lock:
             if decoded.pixels.nbytes <= self._room and photo.path not in self._kept:

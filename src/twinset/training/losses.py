@@ -27,7 +27,7 @@ class TripletLoss(nn.Module):
     """The mean over triplets of `max(0, d(a, p) - d(a, n) + margin)` (Schroff et al., 2015).
 
     `d` is the Euclidean distance, or its square with `squared`, of the embeddings as they are, or at length 1
-    with `normalise`. Pairs become each anchor's hardest triplet (batch-hard; Hermans et al., 2017).
+    with `normalise`. Pairs become each anchor's hardest triplet by it (batch-hard; Hermans et al., 2017).
 
     >>> a, p, n = torch.tensor([[0.0, 0.0], [0.3, 0.4], [0.0, 0.7]])
     >>> one = tuple(torch.tensor([i]) for i in range(3))
@@ -41,7 +41,7 @@ class TripletLoss(nn.Module):
 
     def forward(self, embeddings: Tensor, labels: Tensor, indices_tuple: Indices | None = None) -> Tensor:
         """The scalar loss; 0, with a gradient of 0, where there is no triplet."""
-        excess = self.excess(embeddings, triplets(embeddings, labels, indices_tuple))
+        excess = self.excess(embeddings, self.triplets(embeddings, labels, indices_tuple))
         return excess.relu().mean() if len(excess) else embeddings.sum() * 0
 
     def excess(self, embeddings: Tensor, chosen: tuple[Tensor, Tensor, Tensor]) -> Tensor:
@@ -50,6 +50,25 @@ class TripletLoss(nn.Module):
             embeddings = functional.normalize(embeddings)
         anchor, positive, negative = (embeddings[index] for index in chosen)
         return self._distance(anchor, positive) - self._distance(anchor, negative) + self.margin
+
+    def triplets(
+        self, embeddings: Tensor, labels: Tensor, indices_tuple: Indices | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Triplets as they are given; of pairs, each anchor's farthest positive and nearest negative.
+
+        Anchors without a positive or without a negative are left out.
+        """
+        if indices_tuple is not None and len(indices_tuple) == 3:
+            anchor, positive, negative = indices_tuple
+            return anchor, positive, negative
+        anchor, positive, other, negative = pairs(labels, indices_tuple)
+        vectors = functional.normalize(embeddings) if self.normalise else embeddings
+        apart = torch.cdist(vectors.detach(), vectors.detach(), compute_mode="donot_use_mm_for_euclid_dist")
+        alike, unlike = _mask(apart, anchor, positive), _mask(apart, other, negative)
+        both = (alike.any(dim=1) & unlike.any(dim=1)).nonzero(as_tuple=True)[0]
+        far = apart.masked_fill(~alike, -torch.inf).argmax(dim=1)
+        near = apart.masked_fill(~unlike, torch.inf).argmin(dim=1)
+        return both, far[both], near[both]
 
     def _distance(self, left: Tensor, right: Tensor) -> Tensor:
         square = (left - right).square().sum(dim=1)
@@ -113,25 +132,7 @@ def pairs(labels: Tensor, indices_tuple: Indices | None) -> tuple[Tensor, Tensor
     return anchor, positive, other, negative
 
 
-def triplets(embeddings: Tensor, labels: Tensor, indices_tuple: Indices | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Triplets as they are given; of pairs, each anchor's least similar positive and most similar negative.
-
-    Anchors without a positive or without a negative are left out.
-    """
-    if indices_tuple is not None and len(indices_tuple) == 3:
-        anchor, positive, negative = indices_tuple
-        return anchor, positive, negative
-    anchor, positive, other, negative = pairs(labels, indices_tuple)
-    vectors = functional.normalize(embeddings.detach())
-    scores = vectors @ vectors.T
-    alike, unlike = _mask(scores, anchor, positive), _mask(scores, other, negative)
-    both = (alike.any(dim=1) & unlike.any(dim=1)).nonzero(as_tuple=True)[0]
-    far = scores.masked_fill(~alike, torch.inf).argmin(dim=1)
-    near = scores.masked_fill(~unlike, -torch.inf).argmax(dim=1)
-    return both, far[both], near[both]
-
-
-def _mask(scores: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    mask = torch.zeros_like(scores, dtype=torch.bool)
+def _mask(like: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    mask = torch.zeros_like(like, dtype=torch.bool)
     mask[rows, columns] = True
     return mask

@@ -1,6 +1,7 @@
 """The net: photos → normalised → backbone → pooling → head; and which of its parts train."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -61,7 +62,9 @@ class Net(nn.Module):
 
     def forward(self, photos: Tensor) -> Tensor:
         """Embeddings, float32 `(N, D)` of any length, of photos, uint8 `(N, H, W, 3)` RGB."""
-        out: Tensor = self.head(self.pool(self.backbone(self._normalised(photos))))
+        features = self.backbone(self._normalised(photos))
+        with _in_full(photos.device.type):
+            out: Tensor = self.head(self.pool(features))
         return out.float()
 
     def with_patches(self, photos: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,15 +132,19 @@ def rebuild(facts: Mapping[str, Any]) -> Net:
     """
     try:
         backbone = backbones.rebuild(facts["backbone"])
-        prepared = dict(facts["preprocess"])
         check(facts["pooling"], facts["head"])
-        prepare = Preprocess(**prepared | {"fill": tuple(prepared["fill"])})
+        prepare = Preprocess.of(facts["preprocess"])
         shape = Shape(facts["pooling"], facts["head"], facts["dim"], facts["dropout"], facts["trainable_stages"])
         return Net(backbone, shape, prepare)
     except MissingExtraError:
         raise
     except (KeyError, TypeError, ValueError, UsageError, BundleError) as error:
         raise IntegrityError(f"the facts of a net are damaged: {error!r}", "start from a sound file") from error
+
+
+def _in_full(device: str) -> AbstractContextManager[None]:
+    """Pooling and head in float32 also where the backbone is in halves: the loss compares what they give."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _check(backbone: Backbone, shape: Shape, preprocess: Preprocess) -> None:

@@ -74,6 +74,8 @@ class Recipe:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UsageError(f"{name} = {value!r} is out of range", f"use {low:g} to {high:g}")
+        if 0 < self.size < 8:
+            raise UsageError(f"size = {self.size} is out of range", "use 8 to 2048, or 0 for the backbone's own")
         if self.head == "dense" and self.dim == 0:
             raise UsageError("dim = 0 goes with head = bn only", "set dim, for example 512")
         if self.loss == "contrast" and self.sampler == "triplets":
@@ -81,7 +83,9 @@ class Recipe:
 
     def text(self) -> str:
         """The recipe as TOML, every setting named."""
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in asdict(self).items())
+        return "".join(
+            f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in asdict(self).items()
+        )
 
     def changed(self, settings: Sequence[str]) -> "Recipe":
         """The recipe with `key=value` settings in place of its own.

@@ -1,13 +1,13 @@
 """A run's best weights → a bundle, with all that its model card tells."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from twinset.errors import IntegrityError, UsageError
+from twinset.errors import IntegrityError, PathError, UsageError
 from twinset.preprocess import Preprocess
 from twinset.progress import SILENT, Progress
 from twinset.records import Photo
@@ -27,14 +27,16 @@ def export_run(
     name: str = "",
     licence: str = "",
     net: nn.Module | None = None,
+    photos_root: Path | None = None,
     progress: Progress = SILENT,
 ) -> Exported:
     """Writes the best weights of a run as a bundle, by default named after its folder.
 
-    `net` must be given where the run trained one of the caller's own.
+    `net` must be given where the run trained one of the caller's own, `photos_root` where its photos have moved:
+    the folder in which their paths now start.
 
     Raises:
-        PathError: there is no run, or it has no weights yet; or `out` holds something else.
+        PathError: there is no run, it has no weights yet, its photos have moved, or `out` holds something else.
         UsageError: the run trained a net that was not the recipe's, and none is given.
         BundleError: the bundle would embed otherwise than the net; nothing is written.
 
@@ -49,22 +51,32 @@ def export_run(
         raise IntegrityError(
             f"{run.best} belongs to another net: {error}", "hand in the net that was trained"
         ) from error
-    prepared = dict(facts["preprocess"])
-    prepare = Preprocess(**prepared | {"fill": tuple(prepared["fill"])})
-    samples = [
-        (Path(sample["file"]), Photo(sample["path"], "", box=sample["box"] and tuple(sample["box"])))
-        for sample in facts["samples"]
-    ]
+    prepare = Preprocess.of(facts["preprocess"])
+    samples = _samples(facts["samples"], photos_root)
     card = _card(run, facts, best, module, name=name or out.resolve().name, licence=licence)
     return export(module, prepare, samples, out, card, box_margin=run.recipe().box_margin, progress=progress)
 
 
 def _rebuilt(facts: Mapping[str, Any], folder: Path) -> Net:
-    if facts["net"] is None:
+    if isinstance(facts["net"], str):
         raise UsageError(
-            f"the run in {folder} trained a net of your own", "export it from Python: export_run(run, out, net=…)"
+            f"the run in {folder} trained {facts['net']}, a net of your own",
+            "use export_run(run, out, net=…) of Python",
         )
     return rebuild(facts["net"])
+
+
+def _samples(listed: Sequence[Mapping[str, Any]], photos_root: Path | None) -> list[tuple[Path, Photo]]:
+    """The photos to compare on, each where the run found it, or below another root."""
+    found = []
+    for sample in listed:
+        file = Path(sample["file"]) if photos_root is None else photos_root / sample["path"]
+        if not file.is_file():
+            raise PathError(
+                f"{file}, a photo of this run, is not there", "name with --photos-root where the paths now start"
+            )
+        found.append((file, Photo(sample["path"], "", box=sample["box"] and tuple(sample["box"]))))
+    return found
 
 
 def _card(
@@ -73,7 +85,9 @@ def _card(
     measured = {
         f"{source}, {part['protocol']}, split {part['split']}": part for source, part in best["measured"].items()
     }
-    data = tuple(Data(source["name"], source["photos"], source["items"]) for source in facts["manifests"])
+    data = tuple(
+        Data(source["name"], source["photos"], source["items"], source["licence"]) for source in facts["sources"]
+    )
     train, recipe = facts["train"], run.recipe()
     return Card(
         name=name,
@@ -86,7 +100,7 @@ def _card(
         licence=licence,
         recall={source: part["recall@1"] for source, part in measured.items()},
         queries={source: part["queries"] for source, part in measured.items()},
-        limits=(_LIMIT, *facts["notes"]),
+        limits=(*([_LIMIT] if measured else []), *facts["notes"]),
     )
 
 

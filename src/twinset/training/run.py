@@ -15,13 +15,20 @@ from twinset.preprocess import Preprocess
 from twinset.progress import Progress
 from twinset.records import Fault
 from twinset.training import recipe as recipes
-from twinset.training.data import TrainingData, readable, without
-from twinset.training.export import MOST_PHOTOS, evenly
+from twinset.training.data import Selection, TrainingData, readable, without
 from twinset.training.loader import Loader
+from twinset.training.losses import Loss
 from twinset.training.net import Net
 from twinset.training.recipe import Recipe
 
 _FACTS: Final = "run.json"
+_LEFT: Final = ("writer.lock", "recipe.toml.tmp")
+"""What a run that was killed before its first step may have left."""
+_KEYS: Final = frozenset(
+    ("sources", "selection", "train", "digest", "unreadable", "samples", "preprocess", "net", "loss", "notes")
+)
+_SAMPLES: Final = 32
+"""How many photos an exported bundle is compared on."""
 _RESUMABLE: Final = ("checkpoint_minutes",)
 """Settings that may differ when a run is resumed: no weight depends on them."""
 
@@ -74,8 +81,11 @@ class Run:
             raise PathError(f"{self.folder} holds no run", "name the folder that `twinset fit --out` wrote")
         try:
             facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            lacking = _KEYS - facts.keys()
+        except (ValueError, AttributeError) as error:
             raise IntegrityError(f"{path} is damaged: {error}", "start the run anew") from error
+        if lacking:
+            raise IntegrityError(f"{path} is damaged: it lacks {min(lacking)}", "start the run anew")
         return facts
 
     def write(self, recipe: Recipe, facts: Mapping[str, Any], faults: Sequence[Fault]) -> None:
@@ -99,15 +109,24 @@ def begin(folder: Path, recipe: Recipe, *, resume: bool) -> Run:
     with disk_errors(folder):
         if run.recipe_path.is_file():
             if not resume:
-                raise UsageError(
-                    f"{folder} holds a run already", "add --resume to go on with it, or name another --out"
-                )
+                mend = "add --resume to go on with it, or name another --out"
+                raise UsageError(f"{folder} holds a run already", mend)
             _same(run.recipe(), recipe, folder)
             return run
-        if folder.is_dir() and any(entry.name != "writer.lock" for entry in folder.iterdir()):
+        if folder.is_dir() and any(entry.name not in _LEFT for entry in folder.iterdir()):
             raise UsageError(f"{folder} is no run's folder and not empty", "name another --out")
         folder.mkdir(parents=True, exist_ok=True)
     return run
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most so many of the numbers below `count`, evenly spread.
+
+    >>> evenly(3, 5), evenly(10, 4)
+    ([0, 1, 2], [0, 2, 5, 7])
+    """
+    taken = min(count, most)
+    return [i * count // taken for i in range(taken)]
 
 
 def _same(begun: Recipe, asked: Recipe, folder: Path) -> None:
@@ -121,30 +140,45 @@ def _same(begun: Recipe, asked: Recipe, folder: Path) -> None:
         )
 
 
-def usable(run: Run, found: TrainingData, loader: Loader, progress: Progress) -> TrainingData:
+def usable(run: Run, found: TrainingData, loader: Loader, loss: Loss, progress: Progress) -> TrainingData:
     """The data without photos that cannot be decoded, which a resumed run knows already.
 
     Raises:
-        SourceError: the run was begun on other data.
+        SourceError: the run was begun on other rows or files.
+        UsageError: it was begun with another loss.
 
     """
     if run.described:
         facts = run.facts()
+        if facts["loss"] != _kind(loss):
+            raise UsageError(
+                f"the run in {run.folder} was begun with the loss {facts['loss']}, not {_kind(loss)}",
+                "resume with the same loss",
+            )
         found = without(found, [Fault(*fault) for fault in facts["unreadable"]])
         if found.digest != facts["digest"]:
             raise SourceError(
-                f"the run in {run.folder} was begun on other rows than these", "resume with the same manifests"
+                f"the run in {run.folder} was begun on other rows or files than these",
+                "resume with the same manifests, filters and photos, or name another --out",
             )
         return found
     return readable(found, loader, progress)
 
 
-def facts_of(found: TrainingData, net: nn.Module, prepare: Preprocess, notes: Sequence[str]) -> dict[str, Any]:
-    """What a run is described by: its data, its net, how photos are prepared, and what was decided."""
+def facts_of(
+    found: TrainingData, selection: Selection, net: nn.Module, loss: Loss, prepare: Preprocess
+) -> dict[str, Any]:
+    """What a run is described by: its data, its net and loss, how photos are prepared, and what was decided."""
     photos = [*found.train, *(photo for part in found.validations for photo in part.photos)]
-    shown = [photos[i] for i in evenly(len(photos), MOST_PHOTOS)]
+    shown = [photos[i] for i in evenly(len(photos), _SAMPLES)]
+    held = selection.hold_out
     return {
-        "manifests": [asdict(source) for source in found.sources],
+        "sources": [asdict(source) for source in found.sources],
+        "selection": {
+            "where": list(selection.where),
+            "hold_out": held and {"column": held.column, "digits": sorted(held.digits)},
+            "photos_root": selection.photos_root and str(selection.photos_root.resolve()),
+        },
         "train": {"photos": len(found.train), "items": len({photo.item_id for photo in found.train})},
         "digest": found.digest,
         "unreadable": [list(astuple(fault)) for fault in found.unreadable],
@@ -152,6 +186,11 @@ def facts_of(found: TrainingData, net: nn.Module, prepare: Preprocess, notes: Se
             {"file": str(found.files[photo.path]), "path": photo.path, "box": photo.box} for photo in shown
         ],
         "preprocess": asdict(prepare),
-        "net": net.facts() if isinstance(net, Net) else None,
-        "notes": list(notes),
+        "net": net.facts() if isinstance(net, Net) else _kind(net),
+        "loss": _kind(loss),
+        "notes": list(found.notes),
     }
+
+
+def _kind(part: object) -> str:
+    return f"{type(part).__module__}.{type(part).__qualname__}"

@@ -97,18 +97,20 @@ class Triplets:
         shop = self._shop[int(label)]
         positive = int(shop[draw.integers(len(shop))])
         pool = self._pools[self._pool[self._photos[anchor].category]]
-        while True:
-            negative = int(pool[draw.integers(len(pool))])
-            if self._labels[negative] != label:
-                return positive, negative
+        own, after = np.searchsorted(self._labels[pool], (label, label + 1))
+        place = draw.integers(len(pool) - (after - own))
+        return positive, int(pool[place if place < own else place + after - own])
 
     def _negatives(self) -> tuple[dict[str, Index], dict[str, str]]:
-        """Photos by level, and for each category the nearest level, its own first, that has several items."""
+        """Photos by level, sorted by item; for each category the nearest level, its own first, of several items."""
         found: defaultdict[str, list[int]] = defaultdict(list)
         for i, photo in enumerate(self._photos):
             for level in ("", *levels(photo.category)):
                 found[level].append(i)
-        pools = {level: np.array(places, np.int64) for level, places in found.items()}
+        pools = {
+            level: np.array(sorted(places, key=self._labels.__getitem__), np.int64)
+            for level, places in found.items()
+        }
         several = {level for level, places in pools.items() if len(set(self._labels[places])) > 1}
         climb = {
             photo.category: next(level for level in (*reversed(levels(photo.category)), "") if level in several)

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from twinset.embedder import in_order
+from twinset.embedder import cores, in_order
+from twinset.errors import DivergedError
 from twinset.evaluate import evaluate
 from twinset.records import Evaluation, Photo, Vectors
-from twinset.training.data import Validation
 from twinset.training.loader import Loader
+from twinset.training.shop import Validation
 
 _AT_ONCE: Final = 32
 
@@ -25,10 +26,13 @@ def embed(net: nn.Module, photos: Sequence[Photo], loader: Loader, device: torch
     with torch.no_grad():
         vectors = [
             functional.normalize(net(pixels.to(device)).float()).cpu().numpy()
-            for pixels in in_order(loader.batch, parts)
+            for pixels in in_order(loader.batch, parts, ahead=cores() + 2)
         ]
     net.train(was)
-    return np.concatenate(vectors)
+    found = np.concatenate(vectors)
+    if not np.isfinite(found).all():
+        raise DivergedError("the net gives embeddings that are no numbers", "start anew with rate at a tenth")
+    return found
 
 
 def measure(
