@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError
 from twinset.training import hub, mobile
-from twinset.training.hub import Prepared, Tower
+from twinset.training.hub import Tower
 from twinset.training.mobile import MOBILENET, PLANS, Mobile
+from twinset.training.prepared import Prepared
 
 _RESNET: Final = "resnet-50"
 _RESNET_ID: Final = "microsoft/resnet-50"

@@ -6,26 +6,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from math import isclose
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError
+from twinset.training.prepared import PREPARED, Colour, Filter, Prepared, first_line, prepared, read_json
 
-_Colour = tuple[float, float, float]
-_Filter = Literal["box", "bilinear", "bicubic", "lanczos"]
 _RESNET: Final = "resnet"
 _CONFIG: Final = "config.json"
-_PREPARED: Final = "preprocessor_config.json"
 _WEIGHTS: Final = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
-_FETCHED: Final = (_CONFIG, _PREPARED, "README.md")
-_FILTERS: Final[Mapping[int, _Filter]] = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}
-"""Pillow's numbers of the resize filters."""
+_FETCHED: Final = (_CONFIG, PREPARED, "README.md")
 _LOCAL: Final = "or download it where there is a net, and name its folder"
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -55,8 +50,8 @@ class _Kind:
     moves: bool = False
     untrained: str = ""
     off: str = ""
-    colour: tuple[_Colour, _Colour] = _IMAGENET
-    filter: _Filter = "bicubic"
+    colour: tuple[Colour, Colour] = _IMAGENET
+    filter: Filter = "bicubic"
 
 
 _MASK: Final = "embeddings.mask_token"
@@ -104,16 +99,6 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 }
 _VISION: Final = {"clip": "clip_vision_model", "siglip": "siglip_vision_model"}
 """Checkpoints of two towers, and the one that sees."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """How a checkpoint's photos were prepared: side in pixels, resize filter, mean and deviation of RGB in 0-1."""
-
-    size: int
-    filter: _Filter
-    mean: _Colour
-    std: _Colour
 
 
 class Tower(nn.Module):
@@ -211,14 +196,14 @@ def folder(path: Path, *, pretrained: bool) -> Tower:
         IntegrityError: the weights are damaged, or of another net.
 
     """
-    values = _json(path / _CONFIG)
+    values = read_json(path / _CONFIG)
     kind = str(values.get("model_type"))
     if kind in _VISION:
         kind, values = _VISION[kind], values.get("vision_config") or {}
     model, config = _model(kind, values)
-    prepared = _prepared(path, _KINDS[kind], int(getattr(config, "image_size", 224)))
+    custom = Prepared(int(getattr(config, "image_size", 224)), _KINDS[kind].filter, *_KINDS[kind].colour)
     made = _loaded(path, kind, model, config) if pretrained else _random(kind, model, config)
-    return Tower(kind, made, prepared)
+    return Tower(kind, made, prepared(path, custom))
 
 
 def fetch(name: str, *, weights: bool) -> Path:
@@ -262,14 +247,14 @@ def _model(kind: str, values: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
         return model, model.config_class.from_dict(values)
     except (errors.StrictDataclassError, TypeError, ValueError, KeyError) as error:
-        raise PathError(f"this is no config of {kind}: {_first(error)}", f"mend {_CONFIG}") from error
+        raise PathError(f"this is no config of {kind}: {first_line(error)}", f"mend {_CONFIG}") from error
 
 
 def _random(kind: str, model: Any, config: Any) -> nn.Module:
     try:
         made: nn.Module = model(config)
     except (TypeError, ValueError, KeyError, IndexError, ArithmeticError, RuntimeError) as error:
-        raise PathError(f"this config makes no {kind}: {_first(error)}", f"mend {_CONFIG}") from error
+        raise PathError(f"this config makes no {kind}: {first_line(error)}", f"mend {_CONFIG}") from error
     return made
 
 
@@ -295,7 +280,7 @@ def _loaded(path: Path, kind: str, model: Any, config: Any) -> nn.Module:
             )
         except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
             raise IntegrityError(
-                f"the weights in {path} do not load: {_first(error)}", "fetch them again"
+                f"the weights in {path} do not load: {first_line(error)}", "fetch them again"
             ) from error
     dropped = _KINDS[kind].dropped
     left = [name for name in report["unexpected_keys"] if not name.startswith(dropped)]
@@ -325,47 +310,6 @@ def _quiet() -> Iterator[None]:
             bars.enable_progress_bar()
 
 
-def _prepared(path: Path, kind: _Kind, size: int) -> Prepared:
-    """What `preprocessor_config.json` says; the kind's custom where it is silent."""
-    file = path / _PREPARED
-    given = _json(file) if file.is_file() else {}
-    try:
-        factor = 1.0 if given.get("do_rescale") is False else float(given.get("rescale_factor", 1 / 255))
-        mean, std = (given.get("image_mean") or kind.colour[0]), (given.get("image_std") or kind.colour[1])
-        if given.get("do_normalize") is False:
-            mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-        scale = 1.0 if isclose(factor * 255, 1.0, rel_tol=1e-6) else factor * 255
-        number = given.get("resample")
-        return Prepared(
-            _side(given) or size,
-            kind.filter if number is None else _FILTERS[number],
-            _colour(mean, scale),
-            _colour(std, scale),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise PathError(
-            f"{file} cannot be followed: {_first(error)}",
-            f"use a square size, three means and deviations, and as resample one of {sorted(_FILTERS)}",
-        ) from error
-
-
-def _side(given: Mapping[str, Any]) -> int:
-    """The side of the square that the net saw, or 0 where nothing tells it."""
-    crop = given.get("crop_size") if given.get("do_center_crop") is not False else None
-    size = crop or given.get("size") or 0
-    if isinstance(size, dict):
-        sides = {size[name] for name in ("height", "width", "shortest_edge") if size.get(name)}
-        if len(sides) != 1:
-            raise ValueError(f"size {size}")
-        (size,) = sides
-    return int(size)
-
-
-def _colour(values: Any, scale: float) -> _Colour:
-    red, green, blue = (float(value) / scale for value in values)
-    return red, green, blue
-
-
 def _width(model: nn.Module) -> int:
     config: Any = model.config
     if hasattr(config, "hidden_size"):
@@ -378,18 +322,3 @@ def _width(model: nn.Module) -> int:
 
 def _halves(layer: nn.Module) -> bool:
     return any(isinstance(part, nn.Conv2d) and part.stride != (1, 1) for part in layer.modules())
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PathError(f"{file} cannot be read: {_first(error)}", "fetch the model again") from error
-    if not isinstance(values, dict):
-        raise PathError(f"{file} holds no JSON object", "fetch the model again")
-    return values
-
-
-def _first(error: Exception) -> str:
-    """What an error says in its first line, for the libraries' go on for many."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
