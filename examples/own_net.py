@@ -1,6 +1,6 @@
 """Trains a net and a loss of your own, goes on with a run that was cut, and exports a bundle.
 
-python examples/own_net.py photos.csv my.run my.bundle      (needs twinset[train] and pytorch-metric-learning)
+.venv/bin/python examples/own_net.py photos.csv own.run own.bundle      (needs the extra `train`)
 """
 
 import sys
@@ -25,9 +25,11 @@ class Small(nn.Module):
         return self.layers(photos.permute(0, 3, 1, 2).float() / 255)
 
 
-manifest, run, bundle = (Path(argument) for argument in sys.argv[1:4])
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
+manifest, run, bundle = (Path(argument) for argument in sys.argv[1:])
 recipe = Recipe("own", size=64, sampler="pairs", batch=16, augment="light", rate=1e-3, epochs=5)
 fitted = fit([manifest], run, recipe, net=Small(), loss=MultiSimilarityLoss(), resume=run.exists())
-print(f"recall@1 {fitted.recall} after {fitted.steps} steps; best {fitted.best}")
+print(f"recall@1 {fitted.recall:.3f} after {fitted.steps} steps; best {fitted.best:.3f}")
 exported = export_run(run, bundle, name="small", licence="yours", net=Small())
 print(f"{bundle}: {exported.bundle.facts.dim} dimensions, equal to the net to a cosine of {exported.cosine:.6f}")

@@ -228,16 +228,18 @@ def test_the_command_writes_a_manifest_beside_its_own(shop: Path, capsys: Out) -
 
 
 def test_the_command_by_a_column(shop: Path, capsys: Out) -> None:
-    """`--by style` keeps styles whole; the table has a row for each split; the manifest may be its own output."""
-    assert (
-        main(["data", "split", str(shop), "--by", "style", "--val", "0.3", "--seed", "1", "--out", str(shop)]) == 0
-    )
+    """`--by style` keeps styles whole; the table has a row for each split; splits that are there are never lost."""
+    arguments = ["data", "split", str(shop), "--by", "style", "--val", "0.3", "--seed", "1", "--out"]
+    assert main([*arguments, str(shop)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["split", "train", "val", "test"]
     styles: defaultdict[str, set[str]] = defaultdict(set)
     for photo in manifest.read(shop).photos:
         styles[photo.value("style")].add(photo.value("split"))
     assert all(len(splits) == 1 for splits in styles.values())
+    capsys.readouterr()
+    assert main([*arguments, str(shop)]) == 2
+    assert "have a split already, which would be gone: name another --out" in capsys.readouterr().err
 
 
 def test_out_in_another_folder_is_used_with_photos_root(shop: Path, tmp_path: Path, capsys: Out) -> None:

@@ -52,7 +52,7 @@ def test_train_rows_are_trained_on_and_val_rows_judge(tmp_path: Path) -> None:
     [judge] = found.validations
     assert (judge.name, judge.protocol.name, judge.split) == ("a", "consumer-to-shop", "val")
     assert {photo.value("split") for photo in judge.photos} == {"val", ""}
-    assert not found.notes
+    assert not any("split by item" in note for note in found.notes)
 
 
 def test_without_val_rows_items_are_split_and_it_is_said(tmp_path: Path) -> None:
@@ -109,6 +109,9 @@ def test_without_customers_other_views_stand_for_them(tmp_path: Path) -> None:
     found = gather([shop(tmp_path / "a", [*views, *((f"v{p}", i, d, "val", w, s) for p, i, d, _, w, s in views)])])
     assert {(photo.view, photo.domain) for photo in found.train} == {("main", "shop"), ("back", "customer")}
     assert found.validations[0].protocol.name == "views"
+    assert any("no customer photos: views other than main stand for them" in note for note in found.notes)
+    [judged] = [note for note in found.notes if "judged by" in note]
+    assert judged.startswith("a: judged by 3 queries in 3 items (protocol views, split val): too few")
 
 
 def test_a_manifest_that_cannot_judge_says_so(tmp_path: Path) -> None:
@@ -231,7 +234,7 @@ def test_two_manifests_of_one_folder_are_one_shop(tmp_path: Path) -> None:
         (table.parent / f"{split}.csv").write_text("\n".join(part))
     found = gather([table.parent / "train.csv", table.parent / "val.csv"])
     assert found.digest == gather([table]).digest
-    assert not found.notes
+    assert not any("split by item" in note for note in found.notes)
     with pytest.raises(UsageError, match="is named twice: name each manifest once"):
         gather([table, table.parent / "." / "photos.csv"])
     with pytest.raises(UsageError, match="one photos root cannot hold for several"):

@@ -10,7 +10,7 @@ from twinset import manifest
 from twinset.cli import convert
 from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, print_json, print_line, print_table
 from twinset.datasets import wardrobe
-from twinset.errors import GateError, PathError
+from twinset.errors import GateError, PathError, UsageError
 from twinset.manifest import Check
 from twinset.records import Photo
 
@@ -60,6 +60,11 @@ def split_command(
         raise PathError(f"{out} is a folder", "name the manifest to write, for example photos.csv in it")
     table = manifest.read(source, files=False)
     table.require_photos()
+    given = sum(bool(photo.value("split")) for photo in table.photos)
+    if given and out.exists() and out.resolve() == source.resolve():
+        raise UsageError(f"{given:,} rows of {out} have a split already, which would be gone", "name another --out")
+    if given:
+        talk.say(f"{given:,} rows have a split already: in {out} it is replaced")
     splits = manifest.assign(table.photos, by, val, test, seed)
     manifest.write_split(source, out, table, splits)
     talk.skipped(table.faults, table.rows, None)

@@ -69,7 +69,12 @@ def fit_command(
     chosen = recipes.load(recipe or begun or recipes.DEFAULT).changed(settings or [])
 
     def train(one: Recipe, folder: Path) -> "Fitted":
-        return fit(sources, folder, one, selection=selection, resume=resume, progress=talk.progress(), say=talk.say)
+        progress, say = talk.progress(), talk.say
+        try:
+            return fit(sources, folder, one, selection=selection, resume=resume, progress=progress, say=say)
+        except KeyboardInterrupt:
+            say(f"the same command with --resume goes on from the last state in {folder}")
+            raise
 
     if seeds == 1:
         done = train(chosen, out)

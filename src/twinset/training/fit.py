@@ -26,7 +26,7 @@ from twinset.training.journal import Journal
 from twinset.training.loader import Loader
 from twinset.training.losses import Loss, TripletLoss
 from twinset.training.recipe import Recipe
-from twinset.training.run import Run, begin, facts_of, usable
+from twinset.training.run import Run, begin, facts_of, make, usable
 from twinset.training.sampler import Batch
 
 _Batches = Generator[tuple[Batch, Tensor], None, None]
@@ -82,11 +82,12 @@ def fit(
     """
     begin(out, recipe, resume=resume)
     accelerator, selection, loss = accelerator_of(recipe), selection or Selection(), loss or loss_of(recipe)
+    found = gather(sources, selection)
+    torch.manual_seed(recipe.seed)
+    module, prepare = net_of(recipe, net)
+    make(out)
     with writing(out), machine.tuned(accelerator.device):
         run = begin(out, recipe, resume=resume)  # again, now that nobody else writes
-        torch.manual_seed(recipe.seed)
-        module, prepare = net_of(recipe, net)
-        found = gather(sources, selection)
         loader = Loader(found.files, prepare, recipe.box_margin)
         found = usable(run, found, loader, loss, progress)
         training = _Training(run, recipe, found, loader, net=module, loss=loss, accelerator=accelerator, say=say)
@@ -110,8 +111,7 @@ class _Training:
         self._run, self._recipe, self._validations, self._loader = run, recipe, found.validations, loader
         self._net, self._accelerator = net.to(accelerator.device), accelerator
         self._sampler = sampler_of(recipe, found.train)
-        drawn = self._sampler
-        self._steps = schedule.steps(recipe, len(drawn), drawn.photos_per_batch, drawn.photos_per_epoch)
+        self._steps = schedule.steps(recipe, self._sampler.size)
         self._loss, self._margin, self._say = loss, triplet_loss_of(recipe), say
         if isinstance(self._loss, nn.Module):
             self._loss.to(accelerator.device)
@@ -132,7 +132,8 @@ class _Training:
         told = [finding["code"] for finding in state.findings]
         self._guard = Guard(self._recipe.margin, triplet_loss=isinstance(self._loss, TripletLoss), told=told)
         left = range(state.step * parts, 0 if state.done else self._steps * parts)
-        progress.start("training", len(left) * self._sampler.photos_per_batch)
+        size = self._sampler.size
+        progress.start("training", size.before(left.stop) - size.before(left.start) if left else 0)
         with closing(Journal(self._run.folder, state.step)) as journal:
             try:
                 with closing(in_order(self._load, left, ahead=cores() + 2)) as batches:

@@ -102,7 +102,8 @@ def begin(folder: Path, recipe: Recipe, *, resume: bool) -> Run:
 
     Raises:
         UsageError: the folder holds something already, or the recipe to resume is another.
-        PathError, DiskFullError, ResourceError: the folder cannot be written.
+        PathError: it is a file.
+        ResourceError: it cannot be read.
 
     """
     run = Run(folder)
@@ -114,9 +115,23 @@ def begin(folder: Path, recipe: Recipe, *, resume: bool) -> Run:
             _same(run.recipe(), recipe, folder)
             return run
         if folder.is_dir() and any(entry.name not in _LEFT for entry in folder.iterdir()):
-            raise UsageError(f"{folder} is no run's folder and not empty", "name another --out")
-        folder.mkdir(parents=True, exist_ok=True)
+            several = sorted(folder.glob("seed-*"))
+            mend = f"name {several[0]}, or add --seeds {len(several)}" if several else "name another --out"
+            raise UsageError(f"{folder} is no run's folder and not empty", mend)
+        if folder.exists() and not folder.is_dir():
+            raise PathError(f"{folder} is a file", "name a folder for the run")
     return run
+
+
+def make(folder: Path) -> None:
+    """Makes the folder of a run, where it is not there.
+
+    Raises:
+        PathError, DiskFullError, ResourceError: it cannot be made, by the reason.
+
+    """
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def evenly(count: int, most: int) -> list[int]:

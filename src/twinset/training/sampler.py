@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +30,29 @@ class Batch:
     indices: tuple[Index, ...]
 
 
+class Size(NamedTuple):
+    """How much an epoch is: batches, photos in each but perhaps the last, photos in all."""
+
+    batches: int
+    photos_per_batch: int
+    photos: int
+
+    def before(self, batch: int) -> int:
+        """Photos seen before a batch, counted from 0 over all epochs.
+
+        >>> Size(3, 30, 70).before(4)
+        100
+        """
+        epochs, rest = divmod(batch, self.batches)
+        return epochs * self.photos + rest * self.photos_per_batch
+
+
 class Sampler(Protocol):
     """Gives batch `step` of a run without having given the ones before."""
 
     notes: tuple[str, ...]
     """What of the photos cannot be used, or only otherwise than asked, with counts."""
-    photos_per_batch: int
-    photos_per_epoch: int
+    size: Size
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -64,7 +80,8 @@ class Triplets:
         self._anchors = np.array([i for i in customers if int(self._labels[i]) in self._shop], np.int64)
         _require(len(self._anchors), self._labels)
         self._size = min(size, len(self._anchors))
-        self.photos_per_batch, self.photos_per_epoch = 3 * self._size, 3 * len(self._anchors)
+        batches = ceil(len(self._anchors) / self._size)
+        self.size = Size(batches, 3 * self._size, 3 * len(self._anchors))
         self._pools, self._pool = self._negatives()
         fallen = Counter(
             level or "all categories"
@@ -78,7 +95,7 @@ class Triplets:
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return ceil(len(self._anchors) / self._size)
+        return self.size.batches
 
     def batch(self, step: int) -> Batch:
         """`size` triplets: all anchors, then all positives, then all negatives; the epoch's last may be smaller."""
@@ -139,7 +156,8 @@ class Pairs:
         _require(len(self._items), self._items)
         self._anchors = np.concatenate([self._customer[item] for item in self._items.tolist()])
         self._size = min(size, len(self._items))
-        self.photos_per_batch, self.photos_per_epoch = 2 * self._size, 2 * self._size * len(self)
+        batches = ceil(len(self._anchors) / self._size)
+        self.size = Size(batches, 2 * self._size, 2 * self._size * batches)
         self._category = {int(self._labels[i]): photo.category for i, photo in enumerate(self._photos)}
         self._pools = self._by_level()
         customers = sum(len(places) for places in self._customer.values())
@@ -147,7 +165,7 @@ class Pairs:
 
     def __len__(self) -> int:
         """Batches an epoch: as many as hold each customer photo once."""
-        return ceil(len(self._anchors) / self._size)
+        return self.size.batches
 
     def batch(self, step: int) -> Batch:
         """The customer photos of `size` items, then a shop photo of each in the same order."""

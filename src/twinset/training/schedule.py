@@ -4,21 +4,22 @@ from math import ceil, cos, pi
 from typing import Final
 
 from twinset.training.recipe import Recipe
+from twinset.training.sampler import Size
 
 _DROPS: Final = (0.5, 0.75)
 """The shares of a run after which the rate of the schedule `step` is a tenth of what it was."""
 
 
-def steps(recipe: Recipe, batches: int, photos_per_batch: int, photos_per_epoch: int) -> int:
-    """Steps of a run: `epochs` of so many batches, cut where `max_photos` have been seen; at least one.
+def steps(recipe: Recipe, size: Size) -> int:
+    """Steps of a run: `epochs` of batches, cut where `max_photos` have been seen; at least one.
 
-    >>> steps(Recipe("resnet-50", max_photos=26_400), 83, 96, 7_920)
+    >>> steps(Recipe("resnet-50", max_photos=26_400), Size(83, 96, 7_920))
     277
     """
-    total = recipe.epochs * batches
+    total = recipe.epochs * size.batches
     if recipe.max_photos:
-        epochs, rest = divmod(recipe.max_photos, photos_per_epoch)
-        total = min(total, epochs * batches + ceil(rest / photos_per_batch))
+        epochs, rest = divmod(recipe.max_photos, size.photos)
+        total = min(total, epochs * size.batches + ceil(rest / size.photos_per_batch))
     return max(1, ceil(total / recipe.accumulate))
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from twinset import protocols
 from twinset.errors import NoQueriesError
@@ -12,6 +13,9 @@ from twinset.manifest.split import HoldOut, assign
 from twinset.protocols import Protocol
 from twinset.records import Fault, Photo
 from twinset.where import Where
+
+_FEW: Final = 50
+"""Fewer queries than this say little: one more or less found moves recall by more than two points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,13 @@ def of_root(
         notes = [f"{len(rows) - len(kept):,} photos are held out", *notes]
     files = {prefix + photo.path: root / photo.path for photo in photos}
     photos = [replace(photo, path=prefix + photo.path, item_id=prefix + photo.item_id) for photo in photos]
-    train = _sided([photo for photo in photos if photo.value("split") in ("", "train")])
+    chosen = [photo for photo in photos if photo.value("split") in ("", "train")]
+    train = _sided(chosen)
+    if train != chosen:
+        notes.append("no customer photos: views other than main stand for them, and recall is that of views")
     validation = _validation(name, photos)
+    if validation:
+        notes.append(_judged(validation))
     return Shop(
         source=Source(name, str(root), len(train), len({photo.item_id for photo in train}), _licence(root)),
         train=tuple(train),
@@ -88,6 +97,14 @@ def no_validation(name: str) -> str:
     return (
         f"{name}: no validation: no split val with queries and a right answer; without any, the last state counts"
     )
+
+
+def _judged(validation: Validation) -> str:
+    protocol = validation.protocol
+    queries, gallery = protocols.select(validation.photos, protocol, validation.split)
+    items = len({photo.item_id for photo in gallery})
+    few = "" if len(queries) >= _FEW else ": too few to choose between states by, so take recall with care"
+    return f"judged by {len(queries):,} queries in {items:,} items (protocol {protocol.name}, split val){few}"
 
 
 def _validation(name: str, photos: Sequence[Photo]) -> Validation | None:
