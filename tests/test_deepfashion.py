@@ -644,3 +644,15 @@ def test_bad_calls_are_one_line(arguments: list[str], code: int, says: str, caps
     """An unknown format is usage, with a suggestion; a folder that is not there bad input."""
     assert main(["data", "convert", *arguments]) == code
     assert capsys.readouterr().err.strip().startswith(f"twinset: {says}")
+
+
+def test_an_annotation_file_without_one_row_is_refused(tmp_path: Path) -> None:
+    """A ruined file of boxes must not pass for a set without boxes; taken away it is only reported."""
+    lay_out(tmp_path, items=9, traps=False)
+    boxes = tmp_path / "Anno/list_bbox_consumer2shop.txt"
+    boxes.write_text("garbage\n")
+    with pytest.raises(ManifestError, match=r"list_bbox_consumer2shop\.txt holds no row that can be read"):
+        convert(tmp_path)
+    assert not (tmp_path / "photos.csv").exists()
+    boxes.unlink()
+    assert convert(tmp_path).finding("missing_annotation")

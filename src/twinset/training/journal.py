@@ -85,13 +85,15 @@ def draw(table: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels = [
         (title, names) for title, names in _PANELS.items() if any(name in row for row in table for name in names)
     ]
-    figure = Figure(figsize=(4 * max(1, len(panels)), 3), layout="constrained")
+    figure = Figure(figsize=(12, 7), layout="constrained")
     for place, (title, names) in enumerate(panels):
-        axes = figure.add_subplot(1, len(panels), place + 1)
+        axes = figure.add_subplot(2, 3, place + 1)
         for name in names:
             points = [(row["step"], row[name]) for row in table if name in row]
             axes.plot(*zip(*points, strict=True), label=name, marker="." if len(points) < 20 else "")
         axes.set_title(title)
+        if names == ("recall@1",):
+            axes.set_ylim(0, 1)
         axes.set_xlabel("step")
         if len(names) > 1:
             axes.legend()

@@ -9,6 +9,7 @@ from twinset.datasets.deepfashion import parse, rows
 from twinset.datasets.deepfashion.parse import BoxRow, LandmarksRow
 from twinset.datasets.deepfashion.partition import Listed, plain
 from twinset.datasets.deepfashion.report import Notes
+from twinset.errors import ManifestError
 
 Row = TypeVar("Row")
 
@@ -33,6 +34,7 @@ def read_annotations(root: Path, photos: Mapping[str, Listed], notes: Notes) -> 
 
     Raises:
         PathError: one cannot be read.
+        ManifestError: one holds something, and not one row.
 
     """
     boxes = _by_name(_read(root, "list_bbox_consumer2shop.txt", parse.box, notes), lambda row: row.path, notes)
@@ -56,7 +58,10 @@ def _read(
     if path is None:
         notes.add("missing_annotation", name)
         return None
-    return list(rows.parsed(path, parser, notes, header=parser is not parse.item))
+    found = list(rows.parsed(path, parser, notes, header=parser is not parse.item))
+    if not found and [line for _, line in rows.lines(path, Notes())][:1] not in ([], ["0"]):
+        raise ManifestError(f"{path} holds no row that can be read", "copy it again, or take it away to do without")
+    return found
 
 
 def _by_name(found: Iterable[tuple[int, Row]] | None, key: Callable[[Row], str], notes: Notes) -> dict[str, Row]:
