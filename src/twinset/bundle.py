@@ -15,8 +15,8 @@ from twinset.preprocess import Preprocess
 FORMAT: Final = 1
 DEFAULT: Final = "colour"
 """The shipped bundle that is used where none is named."""
-_MODEL: Final = "model.onnx"
-_FACTS: Final = "bundle.json"
+MODEL: Final = "model.onnx"
+FACTS: Final = "bundle.json"
 _MAX_MODEL_BYTES: Final = 2**31 - 1
 _TEXTS: Final = ("name", "sha256", "precision", "backbone", "head", "trained_on", "licence")
 
@@ -69,14 +69,14 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
 
     """
     folder = Path(name or DEFAULT)
-    if not (folder / _FACTS).is_file():
+    if not (folder / FACTS).is_file():
         folder = _shipped(str(name or DEFAULT))
-    facts = _parse(folder / _FACTS)
-    model = _model_bytes(folder / _MODEL)
+    facts = _parse(folder / FACTS)
+    model = _model_bytes(folder / MODEL)
     found = hashlib.sha256(model).hexdigest()
     if found != facts.sha256:
         raise BundleError(
-            f"{folder / _MODEL} is not the file that {_FACTS} names: SHA-256 {found[:12]}…, "
+            f"{folder / MODEL} is not the file that {FACTS} names: SHA-256 {found[:12]}…, "
             f"expected {facts.sha256[:12]}…",
             "copy the bundle again",
         )
@@ -86,15 +86,15 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
 def save(folder: Path, facts: Facts, model: bytes) -> None:
     """Writes a bundle; `bundle.json` comes last, so that its presence means completeness."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / _MODEL, model)
+    write_whole(folder / MODEL, model)
     text = json.dumps({"format": FORMAT} | asdict(facts), indent=2) + "\n"
-    write_whole(folder / _FACTS, text.encode())
+    write_whole(folder / FACTS, text.encode())
 
 
 def shipped_names() -> list[str]:
     """The names of the bundles that come with the package."""
     models = resources.files("twinset") / "models"
-    return sorted(entry.name for entry in models.iterdir() if (entry / _FACTS).is_file())
+    return sorted(entry.name for entry in models.iterdir() if (entry / FACTS).is_file())
 
 
 def _shipped(name: str) -> Path:
@@ -102,7 +102,7 @@ def _shipped(name: str) -> Path:
     if name in names:
         return Path(str(resources.files("twinset") / "models" / name))
     raise PathError(
-        f"there is no bundle {name}", f"name a folder with a {_FACTS}, or one that ships: {', '.join(names)}"
+        f"there is no bundle {name}", f"name a folder with a {FACTS}, or one that ships: {', '.join(names)}"
     )
 
 

@@ -29,8 +29,9 @@
     └── DivergedError                diverged               1   422
 """
 
+import difflib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Final
@@ -213,6 +214,16 @@ class DivergedError(TwinsetError):
     """A training run whose loss is no finite number any more."""
 
     code, exit_code, http_status = "diverged", 1, 422
+
+
+def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:
+    """A mend for a name that is unknown: the nearest of those that are known, or else what to say instead.
+
+    >>> did_you_mean("marign", ["margin", "rate"], "use a setting")
+    'did you mean margin?'
+    """
+    near = difflib.get_close_matches(given, list(known), 1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from PIL import Image
 from twinset.errors import BundleError
 from twinset.records import Box, Pixels
 
+Filter = Literal["box", "bilinear", "bicubic", "lanczos"]
+"""How a photo is resized."""
 Tone = Callable[[Pixels], Pixels]
 """Changes the light of pixels, uint8 `(H, W, 3)`, and nothing else."""
 
@@ -31,7 +33,7 @@ class Preprocess:
     """
 
     size: int
-    filter: Literal["box", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    filter: Filter = "bilinear"
     fit: Literal["crop", "letterbox"] = "letterbox"
     fill: tuple[int, int, int] = (255, 255, 255)
     decode: Literal["draft-640"] = "draft-640"

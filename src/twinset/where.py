@@ -7,14 +7,13 @@ OP is one of `= != < <= > >=`. A VALUE that ends in `*` is a prefix, `a|b` is a 
 White space around FIELD and around VALUE does not count, unless it is escaped; around a `|` it does.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from twinset.errors import UnknownFieldError, WhereError
+from twinset.errors import UnknownFieldError, WhereError, did_you_mean
 
 _SHAPE: Final = re.compile(r"([^=!<>]*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
 
@@ -75,10 +74,19 @@ class Where:
 
         """
         for condition in self.conditions:
-            if condition.field not in known:
-                near = difflib.get_close_matches(condition.field, known, 1)
-                mend = f"did you mean {near[0]}?" if near else f"fields are {', '.join(sorted(known))}"
-                raise UnknownFieldError(f"no photo has a field {condition.field!r}", mend)
+            check_field(condition.field, known)
+
+
+def check_field(field: str, known: Collection[str]) -> None:
+    """Refuses a field that no photo has.
+
+    Raises:
+        UnknownFieldError: with a suggestion.
+
+    """
+    if field not in known:
+        mend = did_you_mean(field, known, f"fields are {', '.join(sorted(known))}")
+        raise UnknownFieldError(f"no photo has a field {field!r}", mend)
 
 
 def parse(texts: Iterable[str]) -> Where:

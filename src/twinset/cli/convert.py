@@ -1,6 +1,5 @@
 """`data convert`: a public set as it is handed out → a manifest."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,7 +8,7 @@ import typer
 from twinset.cli.output import Json, Quiet, Talk, print_json, print_line, print_table, printable
 from twinset.datasets import deepfashion
 from twinset.datasets.deepfashion import Conversion
-from twinset.errors import UsageError
+from twinset.errors import UsageError, did_you_mean
 from twinset.manifest import write_faults
 
 FORMATS: Final = {"deepfashion-c2s": deepfashion.convert}
@@ -33,8 +32,7 @@ def convert_command(
 ) -> None:
     """Writes IN/photos.csv, a manifest of a public set; says what was found, beside the published totals."""
     if name not in FORMATS:
-        near = difflib.get_close_matches(name, FORMATS, 1)
-        mend = f"did you mean {near[0]}?" if near else f"formats are {', '.join(FORMATS)}"
+        mend = did_you_mean(name, FORMATS, f"formats are {', '.join(FORMATS)}")
         raise UsageError(f"there is no format {name!r}", mend)
     talk = Talk(quiet)
     done = FORMATS[name](root, highres=highres, progress=talk.progress())

@@ -11,9 +11,9 @@ from typing import Final
 
 from twinset.errors import UsageError, disk_errors
 from twinset.files import write_whole
-from twinset.manifest.table import Manifest
+from twinset.manifest.table import Manifest, fields
 from twinset.records import Photo
-from twinset.where import Condition, Where
+from twinset.where import check_field
 
 _FOLDER_COLUMNS: Final = ("path", "item_id", "category", "domain", "split")
 _SHAPE: Final = re.compile(r"([^=]+)=([0-9a-f](?:-[0-9a-f])?(?:,[0-9a-f](?:-[0-9a-f])?)*)")
@@ -72,7 +72,7 @@ def assign(
         raise UsageError(
             f"val {val} and test {test} are no shares", "give two numbers of 0-1 that are together at most 1"
         )
-    _check_column(photos, by)
+    check_field(by, fields(photos))
     keys = _keys(photos, by)
     shares = {key: _fraction(f"{seed}\0{key}") for key in set(keys)}
     return ["test" if shares[key] < test else "val" if shares[key] < test + val else "train" for key in keys]
@@ -96,14 +96,6 @@ def write_split(source: Path, out: Path, table: Manifest, splits: Sequence[str])
     csv.writer(text).writerows(rows)
     with disk_errors(out):
         write_whole(out, text.getvalue().encode())
-
-
-def _check_column(photos: Sequence[Photo], by: str) -> None:
-    if by == "item_id":
-        return
-    reserved = ("path", "item_id", "domain", "category", "view", "box")
-    known = {name for photo in photos for name in (*reserved, *photo.attributes) if photo.value(name)}
-    Where((Condition(by, "=", ()),)).check_fields(known)
 
 
 def _keys(photos: Sequence[Photo], by: str) -> list[str]:

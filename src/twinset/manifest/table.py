@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -28,11 +29,7 @@ class Manifest:
 
     def fields(self) -> set[str]:
         """Every column for which some photo has a value."""
-        fields = {"path", "item_id", "domain"}
-        for photo in self.photos:
-            fields.update(photo.attributes)
-            fields.update(name for name in ("category", "view", "box") if photo.value(name))
-        return fields
+        return fields(self.photos)
 
     def require_photos(self) -> None:
         """Refuses a manifest without one good row.
@@ -50,6 +47,15 @@ class Manifest:
                 f"none of {self.rows:,} rows can be used; {at}{first.path!r}: {first.message}", "mend the rows"
             )
         raise ManifestError(f"{self.root} holds no photo", "name a folder or a manifest with photos")
+
+
+def fields(photos: Iterable[Photo]) -> set[str]:
+    """Every column for which some of the photos has a value."""
+    found = {"path", "item_id", "domain"}
+    for photo in photos:
+        found.update(photo.attributes)
+        found.update(name for name in ("category", "view", "box") if photo.value(name))
+    return found
 
 
 @dataclass(slots=True)

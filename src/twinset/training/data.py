@@ -15,7 +15,7 @@ from twinset.progress import SILENT, Progress
 from twinset.records import Fault, Photo
 from twinset.training.loader import Loader
 from twinset.training.shop import Source, Validation, no_validation, of_root
-from twinset.where import Condition, Where
+from twinset.where import Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _check_sources(sources: Sequence[Path], selection: Selection) -> None:
 def _filter(tables: Iterable[Manifest], selection: Selection) -> Where:
     fields = {field for table in tables for field in table.fields()}
     if selection.hold_out is not None:
-        Where((Condition(selection.hold_out.column, "=", ()),)).check_fields(fields)
+        where.check_field(selection.hold_out.column, fields)
     keep = where.parse(selection.where)
     keep.check_fields(fields)
     return keep

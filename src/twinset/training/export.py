@@ -9,22 +9,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from twinset.bundle import Bundle, Facts, save
+from twinset.bundle import FACTS, MODEL, Bundle, Facts, save
 from twinset.embedder import Embedder
-from twinset.errors import BundleError, InputError, PathError, PhotoError, disk_errors
+from twinset.errors import BundleError, InputError, PathError, disk_errors
 from twinset.files import write_whole
-from twinset.photos import Decoded, decode, in_fractions, read_bytes
+from twinset.photos import Decoded
 from twinset.preprocess import Preprocess
 from twinset.progress import SILENT, Progress
 from twinset.records import Box, Photo, Pixels, Vectors
 from twinset.training.card import Card, text
 from twinset.training.graph import inference_copy, to_onnx
+from twinset.training.loader import decode
 
 LEAST_COSINE: Final = 0.9999
 """Between the net's embedding of a photo and the bundle's."""
 _MOST_DRIFT: Final = 1e-4
-_MODEL: Final = "model.onnx"
-_FACTS: Final = "bundle.json"
 _CARD: Final = "README.md"
 
 
@@ -99,11 +98,7 @@ def compare(
     try:
         for path, photo in photos:
             progress.advance()
-            try:
-                decoded = decode(read_bytes(path))
-                box = in_fractions(photo.box, decoded)
-            except PhotoError as error:
-                raise PhotoError(error.code, f"{path}: {error.message}", error.mend) from error
+            decoded, box = decode(path, photo)
             cosine = equality(net, embedder, decoded, box)
             if not cosine >= LEAST_COSINE:  # nor where it is no number
                 _refuse(f"cosine {cosine:.6f} to what the net gives, at least {LEAST_COSINE} is asked", photo)
@@ -152,7 +147,7 @@ def _check_out(out: Path) -> None:
     if not out.is_dir():
         raise PathError(f"{out} is a file", "name a folder for the bundle")
     names = {path.name for path in out.iterdir()}
-    known = {name + end for name in (_MODEL, _FACTS, _CARD) for end in ("", ".tmp")}
-    if not {_MODEL, _FACTS} <= names and (names - known or names == {_CARD}):
+    known = {name + end for name in (MODEL, FACTS, _CARD) for end in ("", ".tmp")}
+    if not {MODEL, FACTS} <= names and (names - known or names == {_CARD}):
         stranger = min(names - known, default=_CARD)
         raise PathError(f"{out} is no bundle and holds other things ({stranger})", "name a new folder for it")

@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError
-from twinset.training.prepared import PREPARED, Colour, Filter, Prepared, first_line, prepared, read_json
+from twinset.preprocess import Filter
+from twinset.training.prepared import IMAGENET, PREPARED, Colour, Prepared, first_line, prepared, read_json
 
 _RESNET: Final = "resnet"
 _CONFIG: Final = "config.json"
@@ -23,7 +24,6 @@ _WEIGHTS: Final = ("model.safetensors", "model.safetensors.index.json", "model-*
 _FETCHED: Final = (_CONFIG, PREPARED, "README.md")
 _LOCAL: Final = "or download it where there is a net, and name its folder"
 
-_IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _CLIP: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
@@ -50,7 +50,7 @@ class _Kind:
     moves: bool = False
     untrained: str = ""
     off: str = ""
-    colour: tuple[Colour, Colour] = _IMAGENET
+    colour: tuple[Colour, Colour] = IMAGENET
     filter: Filter = "bicubic"
 
 

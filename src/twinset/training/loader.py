@@ -11,13 +11,27 @@ from torch import Tensor
 
 from twinset import photos as photo_files
 from twinset.errors import PhotoError
-from twinset.photos import in_fractions
+from twinset.photos import Decoded, in_fractions
 from twinset.preprocess import Preprocess, grown
 from twinset.records import Box, Photo, Pixels
 from twinset.training.augment import Look, seen
 
 _CACHE_BYTES: Final = 2 * 2**30
 """Decoded photos are kept up to this; once it is full the others are decoded each time."""
+
+
+def decode(file: Path, photo: Photo) -> tuple[Decoded, Box | None]:
+    """The decoded photo, and its box in fractions.
+
+    Raises:
+        PathError, PhotoError: it cannot be read or decoded, or the box lies outside; the message names it.
+
+    """
+    try:
+        decoded = photo_files.decode(photo_files.read_bytes(file))
+        return decoded, in_fractions(photo.box, decoded)
+    except PhotoError as error:
+        raise PhotoError(error.code, f"{photo.path}: {error.message}", error.mend) from error
 
 
 class Loader:
@@ -39,11 +53,7 @@ class Loader:
         kept = self._kept.get(photo.path)
         if kept is not None:
             return kept
-        try:
-            decoded = photo_files.decode(photo_files.read_bytes(self._files[photo.path]))
-            box = in_fractions(photo.box, decoded)
-        except PhotoError as error:
-            raise PhotoError(error.code, f"{photo.path}: {error.message}", error.mend) from error
+        decoded, box = decode(self._files[photo.path], photo)
         result = decoded.pixels, None if box is None else grown(box, self._margin)
         with self._lock:
             if decoded.pixels.nbytes <= self._room and photo.path not in self._kept:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from twinset.errors import IntegrityError, MissingExtraError, PathError
+from twinset.training.prepared import IMAGENET
 
 _STEM: Final = 32
 _WIDTH: Final = 1280
@@ -69,10 +70,9 @@ def _lite(width: float, depth: float, size: int) -> Plan:
 
 
 _MOBILE: Final = _groups((16, 24, 32, 64, 96, 160, 320), (1, 2, 3, 4, 3, 3, 1), (3, 3, 3, 3, 3, 3, 3))
-_IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 MOBILENET: Final = "mobilenetv2"
 PLANS: Final[Mapping[str, Plan]] = {
-    MOBILENET: Plan(_MOBILE, 224, *_IMAGENET, "bilinear", eps=1e-5, momentum=0.1, same=False),
+    MOBILENET: Plan(_MOBILE, 224, *IMAGENET, "bilinear", eps=1e-5, momentum=0.1, same=False),
     "efficientnet-lite0": _lite(1.0, 1.0, 224),
     "efficientnet-lite1": _lite(1.0, 1.1, 240),
     "efficientnet-lite2": _lite(1.1, 1.2, 260),

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from twinset.errors import PathError
+from twinset.preprocess import Filter
 
 Colour = tuple[float, float, float]
-Filter = Literal["box", "bilinear", "bicubic", "lanczos"]
+IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of ImageNet's photos, RGB in 0-1."""
 PREPARED: Final = "preprocessor_config.json"
 _FILTERS: Final[Mapping[int, Filter]] = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}
 """Pillow's numbers of the resize filters."""

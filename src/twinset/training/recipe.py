@@ -1,6 +1,5 @@
 """Recipes: every setting of a training run, flat and typed, as a TOML file."""
 
-import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from twinset.errors import PathError, UsageError
+from twinset.errors import PathError, UsageError, did_you_mean
 
 DEFAULT: Final = "contrast"
 """The recipe that is used where none is named."""
@@ -171,8 +170,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _known(key: str) -> str:
     if key not in _TYPES:
-        close = difflib.get_close_matches(key, _TYPES, 1)
-        mend = f"did you mean {close[0]}?" if close else f"use one of {', '.join(_TYPES)}"
+        mend = did_you_mean(key, _TYPES, f"use one of {', '.join(_TYPES)}")
         raise UsageError(f"there is no setting {key!r}", mend)
     return key
 
@@ -189,6 +187,5 @@ def _typed(key: str, value: Any) -> Any:
 def _check_choice(name: str, kind: Any, value: object) -> None:
     choices = get_args(kind)
     if choices and value not in choices:
-        close = difflib.get_close_matches(str(value), choices, 1)
-        mend = f"did you mean {close[0]}?" if close else f"use one of {', '.join(choices)}"
+        mend = did_you_mean(str(value), choices, f"use one of {', '.join(choices)}")
         raise UsageError(f"{name} = {value!r} is unknown", mend)

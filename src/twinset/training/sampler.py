@@ -1,7 +1,7 @@
 """Which photos make a batch, and which of them are pairs: drawn by (seed, step, photo), never remembered."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
@@ -120,14 +120,8 @@ class Triplets:
 
     def _negatives(self) -> tuple[dict[str, Index], dict[str, str]]:
         """Photos by level, sorted by item; for each category the nearest level, its own first, of several items."""
-        found: defaultdict[str, list[int]] = defaultdict(list)
-        for i, photo in enumerate(self._photos):
-            for level in ("", *levels(photo.category)):
-                found[level].append(i)
-        pools = {
-            level: np.array(sorted(places, key=self._labels.__getitem__), np.int64)
-            for level, places in found.items()
-        }
+        order = np.argsort(self._labels, kind="stable").tolist()
+        pools = _by_level((i, self._photos[i].category) for i in order)
         several = {level for level, places in pools.items() if len(set(self._labels[places])) > 1}
         climb = {
             photo.category: next(level for level in (*reversed(levels(photo.category)), "") if level in several)
@@ -159,7 +153,7 @@ class Pairs:
         batches = ceil(len(self._anchors) / self._size)
         self.size = Size(batches, 2 * self._size, 2 * self._size * batches)
         self._category = {int(self._labels[i]): photo.category for i, photo in enumerate(self._photos)}
-        self._pools = self._by_level()
+        self._pools = _by_level((item, self._category[item]) for item in self._items.tolist())
         customers = sum(len(places) for places in self._customer.values())
         self.notes = _one_sided(customers - len(self._anchors))
 
@@ -179,13 +173,6 @@ class Pairs:
         sides[0][0] = anchor
         chosen = np.array(sides, np.int64).reshape(-1)
         return Batch(tuple(self._photos[i] for i in chosen), self._labels[chosen], _across(len(items)))
-
-    def _by_level(self) -> dict[str, Index]:
-        found: defaultdict[str, list[int]] = defaultdict(list)
-        for item in self._items.tolist():
-            for level in ("", *levels(self._category[item])):
-                found[level].append(item)
-        return {level: np.array(items, np.int64) for level, items in found.items()}
 
     def _neighbours(self, item: int, draw: np.random.Generator) -> list[int]:
         """The item, then others in random order: of its category, then of the levels above it."""
@@ -224,6 +211,15 @@ def _by_item(photos: Sequence[Photo], labels: Index, domain: str) -> dict[int, I
         if photo.domain == domain:
             places[int(labels[i])].append(i)
     return {item: np.array(found, np.int64) for item, found in places.items()}
+
+
+def _by_level(members: Iterable[tuple[int, str]]) -> dict[str, Index]:
+    """The numbers of each level, in their order, from numbers with their category; the level "" holds all."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for number, category in members:
+        for level in ("", *levels(category)):
+            found[level].append(number)
+    return {level: np.array(numbers, np.int64) for level, numbers in found.items()}
 
 
 def _one_sided(count: int) -> tuple[str, ...]:
