@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from twinset import bundle, runtime
-from twinset.embedder import cores
+from twinset.embedder import Embedder, cores
 from twinset.errors import TwinsetError
 
 _LEAST_FREE_BYTES: Final = 2**30
@@ -31,7 +31,7 @@ class Finding:
 
 
 def examine(folder: Path) -> list[Finding]:
-    """Versions, cores, the default bundle, the disk below `folder`, open files."""
+    """Versions, cores, the default bundle, the device, the disk below `folder`, open files."""
     return [
         Finding("twinset", metadata.version("twinset")),
         Finding("python", platform.python_version()),
@@ -40,7 +40,7 @@ def examine(folder: Path) -> list[Finding]:
         Finding("numpy", metadata.version("numpy")),
         _library("pillow", "pip install -U pillow"),
         _library("pillow-heif", 'pip install -U "twinset[heic]"'),
-        Finding("runtime", runtime.version()),
+        *_runtime(),
         Finding("sqlite", sqlite3.sqlite_version),
         _default_bundle(),
         _disk(folder),
@@ -56,6 +56,20 @@ def _library(name: str, mend: str) -> Finding:
     floor = _FLOORS[name]
     found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     return Finding(name, version, found >= floor, "" if found >= floor else mend)
+
+
+def _runtime() -> list[Finding]:
+    """What is installed of ONNX Runtime, what it offers, and what `--device auto` means here."""
+    found = runtime.installation()
+    facts = [
+        Finding("runtime", str(found), not found.mend, found.mend),
+        Finding("providers", ", ".join(found.providers) or "none", bool(found.providers), found.mend),
+    ]
+    try:
+        device = Embedder(bundle.open_bundle()).device
+    except TwinsetError as error:
+        return [*facts, Finding("device", error.message, ok=False, mend=error.mend)]
+    return [*facts, Finding("device", device)]
 
 
 def _default_bundle() -> Finding:

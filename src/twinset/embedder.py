@@ -1,23 +1,29 @@
-"""Photos → embeddings: decoding and inference overlap over the cores, order is kept."""
+"""Photos → embeddings: decoding and inference overlap, over the cores or beside a GPU, order is kept."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
 from twinset import photos as photo_files
 from twinset.bundle import Bundle
-from twinset.errors import BundleError, InputError, UsageError
+from twinset.errors import BundleError, InputError, OutOfMemoryError, UsageError
 from twinset.photos import Decoded, in_fractions
 from twinset.preprocess import grown
 from twinset.progress import SILENT, Progress
 from twinset.records import Box, Fault, Photo, Pixels, Vectors
-from twinset.runtime import Patches, Runtime
+from twinset.runtime import Device, Patches, Runtime
+
+_BATCH_BYTES: Final = 2 * 2**30
+_BYTES_A_PIXEL: Final = 3 * 4 * 64
+"""What a net keeps at once of each pixel of a photo: a guess, put right where memory runs out."""
+_LARGEST_BATCH: Final = 256
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,21 +41,55 @@ class Embedded:
 class Embedder:
     """Embeds decoded photos with one bundle; may be shared by threads.
 
-    Photos run singly, one thread each, so that a vector is equal bit by bit however a run was cut.
+    On the CPU photos run singly, one thread each, so that a vector is equal bit by bit however a run was cut. On a
+    GPU they run in batches, and may differ by 1e-5. `batch` is how many run at once, None for singly.
+
+    Raises:
+        BundleError: the model does not fit its facts.
+        MissingExtraError, UsageError: the device that is asked for is not there.
+        OutOfMemoryError: it has no room for one photo.
+
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, device: Device = "auto") -> None:
         self._preprocess = bundle.facts.preprocess
         self._margin = bundle.facts.box_margin
-        self._runtime = Runtime(bundle.model)
+        self._runtime = Runtime(bundle.model, device)
+        self.device = self._runtime.device
+        self.batch = None if self.device == "cpu" else _batch(self._preprocess.size)
         self.dim = bundle.facts.dim
         self.fingerprint = bundle.fingerprint
         self._check(bundle)
 
     def embed(self, photo: Decoded, box: Box | None = None) -> Vectors:
         """The embedding `(D,)` of a photo, or of its part in `box` (fractions 0-1), which grows by the margin."""
-        vector: Vectors = self._runtime.embed(self.prepare(photo, box)[np.newaxis])[0]
+        return self.embed_square(self.prepare(photo, box))
+
+    def embed_square(self, square: Pixels) -> Vectors:
+        """The embedding `(D,)` of a photo that is prepared."""
+        vector: Vectors = self._runtime.embed(square[np.newaxis])[0]
         return vector
+
+    def embed_squares(self, squares: Sequence[Pixels]) -> Vectors:
+        """The embeddings `(N, D)` of prepared photos, in batches; half as large from then on when memory runs out.
+
+        Raises:
+            OutOfMemoryError: there is no room for one photo.
+
+        """
+        vectors = np.empty((len(squares), self.dim), np.float32)
+        start, batch = 0, self.batch or 1
+        while start < len(squares):
+            part = np.stack(squares[start : start + batch])
+            try:
+                vectors[start : start + len(part)] = self._runtime.embed(part)
+            except OutOfMemoryError:
+                if len(part) == 1:
+                    raise
+                self.batch = batch = len(part) // 2
+            else:
+                start += len(part)
+        return vectors
 
     def patches(self, photo: Decoded, box: Box | None = None) -> Patches:
         """The contribution of each place `(h, w, D)`; their mean, at length 1, is the embedding."""
@@ -78,28 +118,69 @@ class Embedder:
 def embed_photos(embedder: Embedder, photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> Embedded:
     """Embeds the photos of a manifest, each from its box where it has one."""
 
-    def work(photo: Photo) -> Vectors | Fault:
+    def prepare(photo: Photo) -> tuple[Fault | None, Pixels | None]:
         try:
             decoded = photo_files.decode(photo_files.read_bytes(root / photo.path))
-            return embedder.embed(decoded, in_fractions(photo.box, decoded))
+            return None, embedder.prepare(decoded, in_fractions(photo.box, decoded))
         except InputError as error:
-            return Fault(photo.line, photo.path, error.code, str(error))
+            return Fault(photo.line, photo.path, error.code, str(error)), None
 
     good: list[Photo] = []
     faults: list[Fault] = []
     vectors = np.empty((len(photos), embedder.dim), np.float32)
     progress.start("embedding", len(photos))
     try:
-        for photo, result in zip(photos, in_order(work, photos), strict=True):
-            if isinstance(result, Fault):
-                faults.append(result)
+        for photo, (fault, vector) in zip(photos, embed_in_order(embedder, prepare, photos), strict=True):
+            if fault is not None:
+                faults.append(fault)
             else:
-                vectors[len(good)] = result
+                vectors[len(good)] = vector
                 good.append(photo)
             progress.advance()
     finally:
         progress.finish()
     return Embedded(tuple(good), vectors[: len(good)], tuple(faults))
+
+
+def embed_in_order(
+    embedder: Embedder, prepare: Callable[[T], tuple[R, Pixels | None]], tasks: Iterable[T]
+) -> Generator[tuple[R, Vectors | None], None, None]:
+    """What `prepare` says of each task, and the embedding `(D,)` of the square it gives, in the tasks' order.
+
+    A task whose square is None has None for its embedding, and costs the others nothing.
+    """
+    if embedder.batch is None:
+
+        def alone(task: T) -> tuple[R, Vectors | None]:
+            said, square = prepare(task)
+            return said, None if square is None else embedder.embed_square(square)
+
+        yield from in_order(alone, tasks)
+        return
+    waiting: list[tuple[R, Pixels | None]] = []
+    squares = 0
+    with closing(in_order(prepare, tasks, ahead=embedder.batch + 8 * cores())) as prepared:
+        for said, square in prepared:
+            waiting.append((said, square))
+            squares += square is not None
+            if squares >= embedder.batch or len(waiting) >= 4 * _LARGEST_BATCH:
+                yield from _embedded(embedder, waiting)
+                waiting, squares = [], 0
+    yield from _embedded(embedder, waiting)
+
+
+def _embedded(
+    embedder: Embedder, waiting: Sequence[tuple[R, Pixels | None]]
+) -> Generator[tuple[R, Vectors | None], None, None]:
+    vectors = iter(embedder.embed_squares([square for _, square in waiting if square is not None]))
+    for said, square in waiting:
+        yield said, None if square is None else next(vectors)
+
+
+def _batch(size: int) -> int:
+    """How many photos, each `size` pixels square, to run at once on a GPU: a power of two."""
+    fit = max(1, _BATCH_BYTES // (_BYTES_A_PIXEL * size * size))
+    return min(_LARGEST_BATCH, 1 << (fit.bit_length() - 1))
 
 
 def in_order(work: Callable[[T], R], tasks: Iterable[T], ahead: int | None = None) -> Generator[R, None, None]:

@@ -23,6 +23,7 @@
     │   └── CatalogueError           catalogue_corrupt      4   500
     ├── ResourceError                resources              5   503
     │   ├── DiskFullError            disk_full              5   507
+    │   ├── OutOfMemoryError         out_of_memory          5   503
     │   ├── BusyError                catalogue_busy         5   503
     │   └── ReadOnlyError            read_only              5   503
     ├── GateError                    gate_failed            1   422
@@ -190,6 +191,12 @@ class DiskFullError(ResourceError):
     """No space is left on the disk."""
 
     code, http_status = "disk_full", 507
+
+
+class OutOfMemoryError(ResourceError):
+    """The photos that were to be embedded at once do not fit into memory."""
+
+    code = "out_of_memory"
 
 
 class BusyError(ResourceError):

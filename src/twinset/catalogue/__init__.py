@@ -15,6 +15,7 @@ from twinset.embedder import Embedded
 from twinset.manifest import Manifest
 from twinset.progress import SILENT, Progress
 from twinset.records import Answer, Photo, Problem
+from twinset.runtime import Device
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows, Source
 
@@ -61,6 +62,7 @@ class Catalogue:
         photos: str | Path,
         *,
         bundle: str | Path | None = None,
+        device: Device = "auto",
         options: IndexOptions = _DEFAULTS,
         progress: Progress = SILENT,
     ) -> "Catalogue":
@@ -70,7 +72,7 @@ class Catalogue:
             as `index`.
 
         """
-        index(path, photos, bundle=bundle, options=options, progress=progress)
+        index(path, photos, bundle=bundle, device=device, options=options, progress=progress)
         return cls(path)
 
     def search(
@@ -84,7 +86,8 @@ class Catalogue:
     ) -> Answer:
         """The `k` items nearest to a photo, best first; `box` is its part, in fractions 0-1 of it upright.
 
-        `by="photo"` ranks photos instead. `cursor` is `next` of the answer before.
+        `by="photo"` ranks photos instead. `cursor` is `next` of the answer before. The photo is embedded on the
+        CPU, whatever embedded the catalogue's.
 
         Raises:
             PathError, PhotoError: the photo is not there, or is refused.
@@ -95,14 +98,17 @@ class Catalogue:
         data = photo if isinstance(photo, bytes) else photos.read_bytes(photo)
         return search.search(self._rows, self._live, data, k=k, box=box, by=by, cursor=cursor)
 
-    def embed(self, manifest: Manifest, chosen: Sequence[Photo], progress: Progress = SILENT) -> Embedded:
+    def embed(
+        self, manifest: Manifest, chosen: Sequence[Photo], progress: Progress = SILENT, device: Device = "auto"
+    ) -> Embedded:
         """Vectors to evaluate this catalogue by: the stored ones of shop photos, others embedded by its bundle.
 
         Raises:
             SourceError: the manifest is no source of the catalogue.
+            MissingExtraError, UsageError: the device is not there.
 
         """
-        return measure.embed(self._rows, self._live, manifest, chosen, progress)
+        return measure.embed(self._rows, self._live, manifest, chosen, device=device, progress=progress)
 
     def copy(self, photo_ids: Sequence[str]) -> dict[str, bytes]:
         """JPEG copies, long side at most 640, by photo id."""

@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from twinset import photos as photo_files
-from twinset.embedder import Embedder, in_order
+from twinset.embedder import Embedder, embed_in_order
 from twinset.errors import InputError
 from twinset.manifest import Manifest
 from twinset.progress import Progress
-from twinset.records import Fault, IndexReport, Photo, Vectors, box_text, photo_id
+from twinset.records import Fault, IndexReport, Photo, Pixels, Vectors, box_text, photo_id
 from twinset.store.copies import LONG_SIDE, Copies
 from twinset.store.rows import Rows, Source, Version
 from twinset.store.schema import Row
@@ -22,10 +22,9 @@ _BATCH_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A photo that was embedded: its file's content hash, size and modification time, and its copy."""
+    """A photo to embed: its file's content hash, size and modification time, and its copy."""
 
     file: tuple[str, int, int]
-    vector: Vectors
     copy: bytes
 
 
@@ -40,6 +39,8 @@ class Task:
 
 Result = Fresh | Fault | None
 """None for a photo whose embedding stands."""
+Done = tuple[Task, Result, Vectors | None]
+"""A task, what came of it, and the embedding of a fresh photo."""
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ def run(
     try:
         for batch in _batches(target, manifest.root, photos):
             _commit(target, batch, tally)
-            faults += [result for _, result in batch if isinstance(result, Fault)]
+            faults += [result for _, result, _ in batch if isinstance(result, Fault)]
             progress.advance(len(batch))
     finally:
         progress.finish()
@@ -116,7 +117,7 @@ def drop(rows: Rows, copies: Copies, doomed: Sequence[Row]) -> int:
     return len(doomed)
 
 
-def _batches(target: Target, root: Path, photos: Sequence[Photo]) -> Iterator[list[tuple[Task, Result]]]:
+def _batches(target: Target, root: Path, photos: Sequence[Photo]) -> Iterator[list[Done]]:
     copied = target.copies.contents()
 
     def tasks() -> Iterator[Task]:
@@ -127,10 +128,10 @@ def _batches(target: Target, root: Path, photos: Sequence[Photo]) -> Iterator[li
                 old = known.get(photo.photo_id)
                 yield Task(photo, old, old is not None and copied.get(photo.photo_id) == old.content)
 
-    batch: list[tuple[Task, Result]] = []
+    batch: list[Done] = []
     since = time.monotonic()
-    for done in in_order(_work(target.embedder, root), tasks()):
-        batch.append(done)
+    for (task, result), vector in embed_in_order(target.embedder, _prepare(target.embedder, root), tasks()):
+        batch.append((task, result, vector))
         if len(batch) == _BATCH or time.monotonic() - since > _BATCH_SECONDS:
             yield batch
             batch, since = [], time.monotonic()
@@ -138,24 +139,24 @@ def _batches(target: Target, root: Path, photos: Sequence[Photo]) -> Iterator[li
         yield batch
 
 
-def _work(embedder: Embedder, root: Path) -> Callable[[Task], tuple[Task, Result]]:
-    def work(task: Task) -> tuple[Task, Result]:
+def _prepare(embedder: Embedder, root: Path) -> Callable[[Task], tuple[tuple[Task, Result], Pixels | None]]:
+    def prepare(task: Task) -> tuple[tuple[Task, Result], Pixels | None]:
         photo, old = task.photo, task.old
         try:
             path = root / photo.path
             data = photo_files.read_bytes(path)
             content = photo_files.content_hash(data)
             if old is not None and task.copied and _made_from(old.content, old.photo) == _made_from(content, photo):
-                return task, None
+                return (task, None), None
             decoded = photo_files.decode(data)
-            vector = embedder.embed(decoded, photo_files.in_fractions(photo.box, decoded))
+            square = embedder.prepare(decoded, photo_files.in_fractions(photo.box, decoded))
             copy = photo_files.encode_jpeg(photo_files.shrink(decoded.pixels, LONG_SIDE))
-            return task, Fresh((content, len(data), path.stat().st_mtime_ns), vector, copy)
+            return (task, Fresh((content, len(data), path.stat().st_mtime_ns), copy)), square
         except (InputError, OSError) as error:
             code = error.code if isinstance(error, InputError) else "missing_file"
-            return task, Fault(photo.line, photo.path, code, str(error))
+            return (task, Fault(photo.line, photo.path, code, str(error))), None
 
-    return work
+    return prepare
 
 
 def _made_from(content: str, photo: Photo) -> tuple[str, ...]:
@@ -163,17 +164,17 @@ def _made_from(content: str, photo: Photo) -> tuple[str, ...]:
     return content, box_text(photo.box), photo.domain
 
 
-def _commit(target: Target, batch: Sequence[tuple[Task, Result]], tally: Tally) -> None:
+def _commit(target: Target, batch: Sequence[Done], tally: Tally) -> None:
     """Copies first: a row that stands has its copy."""
     rows, source = target.rows, target.source.name
-    fresh = [(task.photo.photo_id, r.file[0], r.copy) for task, r in batch if isinstance(r, Fresh)]
+    fresh = [(task.photo.photo_id, r.file[0], r.copy) for task, r, _ in batch if isinstance(r, Fresh)]
     if fresh:
         target.copies.put(fresh)
     with rows.transaction():
-        for task, result in batch:
-            if isinstance(result, Fresh):
+        for task, result, vector in batch:
+            if isinstance(result, Fresh) and vector is not None:
                 row = rows.put(task.photo, source, result.file, task.old)
-                rows.put_vector(target.version, row, result.vector, "source")
+                rows.put_vector(target.version, row, vector, "source")
                 tally.embedded += 1
                 tally.added += task.old is None
                 tally.updated += task.old is not None

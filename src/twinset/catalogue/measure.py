@@ -10,14 +10,18 @@ from twinset.errors import SourceError
 from twinset.manifest import Manifest
 from twinset.progress import Progress
 from twinset.records import Fault, Photo, photo_id
+from twinset.runtime import Device
 from twinset.store.rows import Rows, Source
 
 
-def embed(rows: Rows, live: Live, manifest: Manifest, chosen: Sequence[Photo], progress: Progress) -> Embedded:
+def embed(
+    rows: Rows, live: Live, manifest: Manifest, chosen: Sequence[Photo], *, device: Device, progress: Progress
+) -> Embedded:
     """Stored vectors of shop photos, others by the live bundle; a shop photo not stored is a fault.
 
     Raises:
         SourceError: the manifest is no source of the catalogue.
+        MissingExtraError, UsageError: the device is not there.
 
     """
     with rows.snapshot():
@@ -33,7 +37,7 @@ def embed(rows: Rows, live: Live, manifest: Manifest, chosen: Sequence[Photo], p
         if photo.domain == "shop"
     ]
     queries = [photo for photo in others if photo.domain != "shop"]
-    embedded = embed_photos(live.embedder(version), queries, manifest.root, progress)
+    embedded = embed_photos(live.embedder(version, device), queries, manifest.root, progress)
     both = embedded.vectors if vectors is None else np.concatenate([vectors, embedded.vectors])
     return Embedded((*stored, *embedded.photos), both, (*absent, *embedded.faults))
 

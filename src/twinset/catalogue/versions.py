@@ -6,6 +6,7 @@ from twinset.catalogue.folder import CatalogueFolder
 from twinset.embedder import Embedder
 from twinset.errors import CatalogueError
 from twinset.records import CatalogueState
+from twinset.runtime import Device
 from twinset.store import vectors
 from twinset.store.database import MEND
 from twinset.store.rows import Rows, State, Version
@@ -19,21 +20,24 @@ class Live:
         self._folder = folder
         self._rows = rows
         self._lock = threading.Lock()
-        self._embedder: Embedder | None = None
+        self._embedders: dict[Device, Embedder] = {}
         self._view: View | None = None
         self._state: CatalogueState | None = None
 
     def close(self) -> None:
         """Lets the model and the mapped vectors go."""
         with self._lock:
-            self._embedder = self._view = None
+            self._embedders.clear()
+            self._view = None
 
-    def embedder(self, version: Version) -> Embedder:
-        """The embedder of a version."""
+    def embedder(self, version: Version, device: Device = "cpu") -> Embedder:
+        """The embedder of a version, by default on the CPU: a search has one photo."""
         with self._lock:
-            if self._embedder is None or self._embedder.fingerprint != version.fingerprint:
-                self._embedder = Embedder(self._folder.bundle(version))
-            return self._embedder
+            known = self._embedders.get(device)
+            if known is None or known.fingerprint != version.fingerprint:
+                known = Embedder(self._folder.bundle(version), device)
+                self._embedders[device] = known
+            return known
 
     def view(self, version: Version, state: State) -> View:
         """The vectors at a state, inside a snapshot of the rows."""

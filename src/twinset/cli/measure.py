@@ -15,6 +15,7 @@ from twinset.cli.output import (
     Bundle,
     IgnoreBoxes,
     Json,
+    OnDevice,
     PhotosRoot,
     Quiet,
     Talk,
@@ -28,6 +29,7 @@ from twinset.evaluate import DEPTHS, Embeds, evaluate
 from twinset.manifest import Manifest
 from twinset.manifest.split import parse_hold_out
 from twinset.records import Evaluation, Fault, Photo, Vectors
+from twinset.runtime import Device
 
 Filters = list[str] | None
 
@@ -42,6 +44,7 @@ def embed_command(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A manifest (CSV) or a folder of photos.")],
     out: Annotated[Path, typer.Option("--out", help="The vectors file to write (.npz).")],
     bundle: Bundle = None,
+    device: OnDevice = "auto",
     photos_root: PhotosRoot = None,
     ignore_boxes: IgnoreBoxes = False,
     json: Json = False,
@@ -51,7 +54,7 @@ def embed_command(
     talk = Talk(quiet)
     table = manifest.read(source, photos_root=photos_root)
     table.require_photos()
-    embedder = Embedder(bundles.open_bundle(bundle))
+    embedder = Embedder(bundles.open_bundle(bundle), device)
     embedded = embed_photos(embedder, _boxed(table.photos, ignore_boxes), table.root, talk.progress())
     faults = [*table.faults, *embedded.faults]
     if not embedded.photos:
@@ -72,6 +75,7 @@ def embed_command(
 def evaluate_command(
     source: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest (CSV) or a folder of photos.")],
     bundle: Bundle = None,
+    device: OnDevice = "auto",
     catalogue: Annotated[Path | None, typer.Option("--catalogue", "-c", help="Measure this catalogue.")] = None,
     vectors: Annotated[Path | None, typer.Option("--vectors", help="Measure this vectors file.")] = None,
     split: Annotated[
@@ -110,7 +114,9 @@ def evaluate_command(
     chosen, of_split = protocols.choose(table.photos, protocol, split)
     chosen = protocols.override(chosen, queries=queries, gallery=gallery, relevant=relevant, level=level)
     faults = list(table.faults)
-    embeds, ignored = _embeds(table, faults, talk, bundle=bundle, catalogue=catalogue, vectors=vectors)
+    embeds, ignored = _embeds(
+        table, faults, talk, device=device, bundle=bundle, catalogue=catalogue, vectors=vectors
+    )
     if ignore_boxes and (catalogue or vectors):
         raise UsageError(
             "--ignore-boxes goes with --bundle", "give it to `index` or `embed`, which make the vectors"
@@ -148,6 +154,7 @@ def _embeds(
     faults: list[Fault],
     talk: Talk,
     *,
+    device: Device,
     bundle: str | None,
     catalogue: Path | None,
     vectors: Path | None,
@@ -157,6 +164,8 @@ def _embeds(
     Photos that have no vector are added to `faults`.
     """
     if vectors is not None:
+        if device != "auto":
+            raise UsageError("--device goes with --bundle and --catalogue; --vectors are there", "leave it out")
         file = vectors_file.load(vectors)
         stored = file.of(table.photos)
         row = {photo.path: i for i, photo in enumerate(table.photos)}
@@ -169,9 +178,9 @@ def _embeds(
     def embeds(chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
         if catalogue is not None:
             with Catalogue(catalogue) as opened:
-                embedded = opened.embed(table, chosen, talk.progress())
+                embedded = opened.embed(table, chosen, talk.progress(), device)
         else:
-            embedder = Embedder(bundles.open_bundle(bundle))
+            embedder = Embedder(bundles.open_bundle(bundle), device)
             embedded = embed_photos(embedder, chosen, table.root, talk.progress())
         faults.extend(embedded.faults)
         return embedded.photos, embedded.vectors

@@ -26,6 +26,7 @@ from rich.text import Text
 from twinset.progress import SILENT
 from twinset.progress import Progress as Reported
 from twinset.records import Fault
+from twinset.runtime import Device, check_device
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
@@ -33,6 +34,15 @@ CatalogueDir = Annotated[Path, typer.Option("--catalogue", "-c", help="The catal
 Bundle = Annotated[str | None, typer.Option("--bundle", help="A bundle's folder, or a shipped name.")]
 PhotosRoot = Annotated[
     Path | None, typer.Option("--photos-root", help="Where relative paths start; by default the manifest's folder.")
+]
+OnDevice = Annotated[
+    Device,
+    typer.Option(
+        "--device",
+        parser=check_device,
+        metavar="auto|cpu|cuda",
+        help="Where photos are embedded; auto: a GPU where one can be used.",
+    ),
 ]
 IgnoreBoxes = Annotated[bool, typer.Option("--ignore-boxes", help="Use whole photos, also where there are boxes.")]
 

@@ -14,6 +14,7 @@ from twinset.cli.output import (
     CatalogueDir,
     IgnoreBoxes,
     Json,
+    OnDevice,
     PhotosRoot,
     Quiet,
     Talk,
@@ -39,6 +40,7 @@ def index_command(
     catalogue: CatalogueDir,
     source: Annotated[str | None, typer.Option("--source", help="The name of this place of photos.")] = None,
     bundle: Bundle = None,
+    device: OnDevice = "auto",
     replace: Annotated[bool, typer.Option("--replace", help="Remove what this source no longer has.")] = False,
     domain: Annotated[
         Literal["shop", "any"], typer.Option("--domain", help="`any` indexes customers' photos too.")
@@ -51,7 +53,7 @@ def index_command(
     """Makes a catalogue of a manifest or a folder, or brings it up to date."""
     talk = Talk(quiet)
     options = IndexOptions(source, replace, domain == "any", ignore_boxes, photos_root)
-    report = index(catalogue, photos_, bundle=bundle, options=options, progress=talk.progress())
+    report = index(catalogue, photos_, bundle=bundle, device=device, options=options, progress=talk.progress())
     talk.skipped(report.faults, report.rows, catalogue / SKIPPED)
     if report.gone:
         talk.say(f"no longer in the source, and kept: {report.gone:,} photos; --replace removes them")
@@ -78,7 +80,7 @@ def search_command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Finds the items nearest to a photo."""
+    """Finds the items nearest to a photo, which is embedded on the CPU."""
     data = sys.stdin.buffer.read(photos.MAX_BYTES + 1) if photo == "-" else photos.read_bytes(photo)
     part = _box(box)
     with Catalogue(catalogue) as opened:
