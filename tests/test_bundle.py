@@ -250,6 +250,18 @@ def test_wrong_facts_are_refused(tiny: Path, changes: dict[str, Any], said: str)
 # The fingerprint
 
 
+def test_the_fingerprint_of_a_bundle_stays(colour: Bundle) -> None:
+    """Catalogues keep it: a later version of the program must find the same one for the same bundle."""
+    assert colour.fingerprint == "be97fd1272e9b935572b37849313176764809fb8e53251dfdefb505a165fef00"
+    shared = dataclasses.replace(colour.facts.preprocess, fit="crop", share=0.875)
+    whole = dataclasses.replace(shared, share=1)
+    other = [
+        dataclasses.replace(colour, facts=dataclasses.replace(colour.facts, preprocess=prepare))
+        for prepare in (shared, whole)
+    ]
+    assert len({bundle.fingerprint for bundle in (colour, *other)}) == 3
+
+
 def test_the_fingerprint_follows_what_changes_an_embedding(colour: Bundle) -> None:
     """Each decisive fact, and none of the others, changes the fingerprint."""
 

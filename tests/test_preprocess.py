@@ -62,7 +62,39 @@ def test_crop_takes_the_middle_square() -> None:
     assert np.array_equal(seen, pixels[:, 20:60])
 
 
-@pytest.mark.parametrize("fit", ["crop", "letterbox"])
+@pytest.mark.parametrize(("height", "width"), [(1, 1000), (1000, 1), (40, 80), (96, 96)])
+def test_squash_shows_the_whole_photo_without_ground(height: int, width: int) -> None:
+    """Whatever its shape, the photo is what Pillow makes of it where both sides are told."""
+    photo = np.random.default_rng(3).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected = Image.fromarray(photo).resize((32, 32), Image.Resampling.BICUBIC)
+    assert np.array_equal(Preprocess(32, "bicubic", "squash", FILL).apply(photo), np.asarray(expected))
+
+
+def test_a_share_is_the_middle_of_what_is_seen() -> None:
+    """Half of each side of the middle square, or of the whole photo: as if that part had been cut out."""
+    photo = np.random.default_rng(3).integers(0, 256, (40, 80, 3), dtype=np.uint8)
+    crop = Preprocess(20, fit="crop", share=0.5).apply(photo)
+    assert np.array_equal(crop, photo[10:30, 30:50])
+    squash = Preprocess(20, "box", "squash", share=0.5).apply(photo)
+    assert np.array_equal(squash, Preprocess(20, "box", "squash").apply(photo, (0.25, 0.25, 0.75, 0.75)))
+
+
+def test_a_tone_is_laid_on_what_is_seen() -> None:
+    """A change of light comes after the resizing, squashed as cropped."""
+    photo = quarters()
+    for fit in ("crop", "squash"):
+        prepare = Preprocess(16, fit=fit)  # type: ignore[arg-type]
+        assert np.array_equal(prepare.apply(photo, None, lambda seen: 255 - seen), 255 - prepare.apply(photo))
+
+
+def test_json_keeps_the_settings() -> None:
+    """There and back; a share of 1 is not written, as bundles older than it have none."""
+    for prepare in (Preprocess(96), Preprocess(64, "box", "crop", FILL, share=0.875), Preprocess(8, fit="squash")):
+        assert Preprocess.of(prepare.to_json()) == prepare
+        assert ("share" in prepare.to_json()) == (prepare.share != 1)
+
+
+@pytest.mark.parametrize("fit", ["crop", "letterbox", "squash"])
 @pytest.mark.parametrize("filter_", ["box", "bilinear", "bicubic", "lanczos"])
 def test_the_whole_box_is_no_box(fit: str, filter_: str) -> None:
     """A box around the whole photo changes nothing."""
@@ -71,7 +103,7 @@ def test_the_whole_box_is_no_box(fit: str, filter_: str) -> None:
     assert np.array_equal(prepare.apply(photo, (0.0, 0.0, 1.0, 1.0)), prepare.apply(photo))
 
 
-@pytest.mark.parametrize("fit", ["crop", "letterbox"])
+@pytest.mark.parametrize("fit", ["crop", "letterbox", "squash"])
 def test_a_box_is_a_photo_of_its_own(fit: str) -> None:
     """A box on whole pixels is seen like the part cut out; nothing of its surroundings comes in."""
     photo = np.random.default_rng(1).integers(0, 256, (40, 80, 3), dtype=np.uint8)
@@ -90,7 +122,7 @@ def test_a_box_is_a_photo_of_its_own(fit: str) -> None:
         ((1 / 3 * 2, 1 / 3, 1.0, 2 / 3), 255),
     ],
 )
-@pytest.mark.parametrize("fit", ["crop", "letterbox"])
+@pytest.mark.parametrize("fit", ["crop", "letterbox", "squash"])
 def test_boxes_at_the_edge(box: Box, colour: int, fit: str) -> None:
     """A box at the edge, however thin, has the colour that lies there."""
     seen = Preprocess(16, "bilinear", fit, (colour,) * 3).apply(quarters(), box)  # type: ignore[arg-type]
@@ -106,7 +138,7 @@ FRACTIONS = st.floats(0, 1)
     box=st.tuples(FRACTIONS, FRACTIONS, FRACTIONS, FRACTIONS).filter(lambda b: b[0] < b[2] and b[1] < b[3]),
     margin=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
     filter_=st.sampled_from(["box", "bilinear", "bicubic", "lanczos"]),
-    fit=st.sampled_from(["crop", "letterbox"]),
+    fit=st.sampled_from(["crop", "letterbox", "squash"]),
 )
 @example(shape=(3, 3), box=(0.1, 0.1, 1.0, 1.0), margin=0.0, filter_="lanczos", fit="crop")
 def test_every_box_gives_a_square_of_the_photo(
@@ -163,6 +195,10 @@ def test_the_filter_is_the_named_one() -> None:
         ({"size": True}, "size True is out of range"),
         ({"size": 96, "filter": "nearest"}, "unknown resize filter 'nearest'"),
         ({"size": 96, "fit": "stretch"}, "unknown fit 'stretch'"),
+        ({"size": 96, "fit": "crop", "share": 0.05}, "share 0.05 is out of range"),
+        ({"size": 96, "fit": "crop", "share": 1.1}, "share 1.1 is out of range"),
+        ({"size": 96, "fit": "crop", "share": "1"}, "share '1' is out of range"),
+        ({"size": 96, "share": 0.5}, "a letterbox shows the whole photo, not a share of 0.5"),
         ({"size": 96, "fill": (0, 0)}, "bad fill colour"),
         ({"size": 96, "fill": (0, 0, 256)}, "bad fill colour"),
         ({"size": 96, "fill": (0, 0, -1)}, "bad fill colour"),

@@ -17,6 +17,7 @@ DEFAULT: Final = "colour"
 """The shipped bundle that is used where none is named."""
 MODEL: Final = "model.onnx"
 FACTS: Final = "bundle.json"
+CARD: Final = "README.md"
 _MAX_MODEL_BYTES: Final = 2**31 - 1
 _TEXTS: Final = ("name", "sha256", "precision", "backbone", "head", "trained_on", "licence")
 
@@ -55,7 +56,7 @@ class Bundle:
             "dim": facts.dim,
             "precision": facts.precision,
             "box_margin": float(facts.box_margin),  # 0 and 0.0 are one
-            "preprocess": asdict(facts.preprocess),
+            "preprocess": facts.preprocess.to_json(),
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
@@ -83,12 +84,33 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
     return Bundle(facts, model, folder)
 
 
-def save(folder: Path, facts: Facts, model: bytes) -> None:
-    """Writes a bundle; `bundle.json` comes last, so that its presence means completeness."""
+def save(folder: Path, facts: Facts, model: bytes, card: str = "") -> None:
+    """Writes a bundle, with its model card if given; `bundle.json` comes last: its presence means completeness."""
     folder.mkdir(parents=True, exist_ok=True)
+    if card:
+        write_whole(folder / CARD, card.encode())
     write_whole(folder / MODEL, model)
-    text = json.dumps({"format": FORMAT} | asdict(facts), indent=2) + "\n"
+    told = asdict(facts) | {"preprocess": facts.preprocess.to_json()}
+    text = json.dumps({"format": FORMAT} | told, indent=2) + "\n"
     write_whole(folder / FACTS, text.encode())
+
+
+def check_out(out: Path) -> None:
+    """Accepts a place for a new bundle: where nothing is, or a bundle, or what a killed export left.
+
+    Raises:
+        PathError: `out` is a file, or a folder with other things.
+
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise PathError(f"{out} is a file", "name a folder for the bundle")
+    names = {path.name for path in out.iterdir()}
+    known = {name + end for name in (MODEL, FACTS, CARD) for end in ("", ".tmp")}
+    if not {MODEL, FACTS} <= names and (names - known or names == {CARD}):
+        stranger = min(names - known, default=CARD)
+        raise PathError(f"{out} is no bundle and holds other things ({stranger})", "name a new folder for it")
 
 
 def shipped_names() -> list[str]:

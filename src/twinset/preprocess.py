@@ -1,9 +1,9 @@
 """Frozen settings → the uint8 square that a model sees: the same everywhere, with nothing random."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil, floor
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from PIL import Image
@@ -13,6 +13,8 @@ from twinset.records import Box, Pixels
 
 Filter = Literal["box", "bilinear", "bicubic", "lanczos"]
 """How a photo is resized."""
+Fit = Literal["crop", "letterbox", "squash"]
+"""How a photo that is no square becomes one."""
 Tone = Callable[[Pixels], Pixels]
 """Changes the light of pixels, uint8 `(H, W, 3)`, and nothing else."""
 
@@ -28,27 +30,34 @@ _FILTERS: Final = {
 class Preprocess:
     """How a photo becomes the model's input: `size` pixels square.
 
-    `fit` is `crop` (the middle square) or `letterbox` (the whole photo on `fill`, an RGB colour). `decode` is how
-    `photos` decodes: JPEG reduced while it is, with a long side of at least 640 pixels.
+    `fit` is `crop` (the middle square), `letterbox` (the whole photo on `fill`, an RGB colour) or `squash` (the
+    whole photo, its sides made equal). `decode` is how `photos` decodes: JPEG reduced while it is, with a long side
+    of at least 640 pixels. `share` is how much of each side of the crop or of the squashed photo is seen, around
+    its middle.
     """
 
     size: int
     filter: Filter = "bilinear"
-    fit: Literal["crop", "letterbox"] = "letterbox"
+    fit: Fit = "letterbox"
     fill: tuple[int, int, int] = (255, 255, 255)
     decode: Literal["draft-640"] = "draft-640"
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if not (type(self.size) is int and 8 <= self.size <= 2048):
             raise BundleError(f"preprocess size {self.size!r} is out of range", "use 8 to 2048")
         if self.filter not in _FILTERS:
             raise BundleError(f"unknown resize filter {self.filter!r}", f"use one of {', '.join(_FILTERS)}")
-        if self.fit not in ("crop", "letterbox"):
-            raise BundleError(f"unknown fit {self.fit!r}", "use crop or letterbox")
+        if self.fit not in get_args(Fit):
+            raise BundleError(f"unknown fit {self.fit!r}", "use crop, letterbox or squash")
         if self.decode != "draft-640":
             raise BundleError(f"unknown decode policy {self.decode!r}", "use draft-640")
         if len(self.fill) != 3 or not all(type(c) is int and 0 <= c <= 255 for c in self.fill):
             raise BundleError(f"bad fill colour {self.fill!r}", "use three integers from 0 to 255")
+        if not (type(self.share) in (int, float) and 0.1 <= self.share <= 1):
+            raise BundleError(f"preprocess share {self.share!r} is out of range", "use 0.1 to 1")
+        if self.fit == "letterbox" and self.share != 1:
+            raise BundleError(f"a letterbox shows the whole photo, not a share of {self.share:g}", "use fit crop")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Preprocess":
@@ -59,6 +68,11 @@ class Preprocess:
 
         """
         return cls(**{**values, "fill": tuple(values.get("fill", (255, 255, 255)))})
+
+    def to_json(self) -> dict[str, Any]:
+        """What `of` takes. A share of 1 is left out: bundles older than it keep their fingerprint."""
+        values = asdict(self)
+        return values if self.share != 1 else {name: values[name] for name in values if name != "share"}
 
     def apply(self, pixels: Pixels, box: Box | None = None, tone: Tone | None = None) -> Pixels:
         """The photo, or its part in `box` (fractions 0-1), as uint8 `(size, size, 3)`.
@@ -73,11 +87,13 @@ class Preprocess:
             left, top, right, bottom = left - x, top - y, right - x, bottom - y
         width, height = right - left, bottom - top
         resample = _FILTERS[self.filter]
-        if self.fit == "crop":
-            side = min(width, height)
-            left, top = left + (width - side) / 2, top + (height - side) / 2
-            square = (left, top, left + side, top + side)
-            part = image.resize((self.size, self.size), resample, square)
+        if self.fit != "letterbox":
+            short = min(width, height)
+            across, down = (short, short) if self.fit == "crop" else (width, height)
+            across, down = across * self.share, down * self.share
+            left, top = left + (width - across) / 2, top + (height - down) / 2
+            middle = (left, top, left + across, top + down)
+            part = image.resize((self.size, self.size), resample, middle)
             return np.asarray(part) if tone is None else tone(np.asarray(part))
         scale = self.size / max(width, height)
         fitted = (max(1, round(width * scale)), max(1, round(height * scale)))

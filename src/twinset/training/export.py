@@ -9,22 +9,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from twinset.bundle import FACTS, MODEL, Bundle, Facts, save
+from twinset.bundle import Bundle, Facts, check_out, save
+from twinset.card import Card, agreement, text
 from twinset.embedder import Embedder
-from twinset.errors import BundleError, InputError, PathError, disk_errors
-from twinset.files import write_whole
+from twinset.errors import BundleError, InputError, disk_errors
 from twinset.photos import Decoded
 from twinset.preprocess import Preprocess
 from twinset.progress import SILENT, Progress
 from twinset.records import Box, Photo, Pixels, Vectors
-from twinset.training.card import Card, text
 from twinset.training.graph import inference_copy, to_onnx
 from twinset.training.loader import decode
 
 LEAST_COSINE: Final = 0.9999
 """Between the net's embedding of a photo and the bundle's."""
 _MOST_DRIFT: Final = 1e-4
-_CARD: Final = "README.md"
 
 
 class Exported(NamedTuple):
@@ -55,7 +53,7 @@ def export(
         PathError, ResourceError: `out` holds something else than a bundle, or cannot be written.
 
     """
-    _check_out(out)
+    check_out(out)
     still = inference_copy(net)
     model = to_onnx(still, preprocess.size)
     facts = Facts(
@@ -73,13 +71,10 @@ def export(
     bundle = Bundle(facts, model, out)
     cosines = compare(still, Embedder(bundle), photos, progress)
     exported = Exported(bundle, min(cosines), len(cosines))
+    other = "the published model" if card.published else "the trained net"
+    told = agreement(exported.cosine, exported.photos, other)
     with disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(
-            out / _CARD,
-            text(card, bundle, cosine=exported.cosine, photos=exported.photos, patches=_has_patches(net)).encode(),
-        )
-        save(out, facts, model)
+        save(out, facts, model, text(card, bundle, checked=told, patches=_has_patches(net)))
     return exported
 
 
@@ -138,16 +133,3 @@ def _outputs(net: nn.Module, photo: Pixels) -> Vectors:
 
 def _has_patches(net: nn.Module) -> bool:
     return bool(getattr(net, "has_patches", False))
-
-
-def _check_out(out: Path) -> None:
-    """Accepts a place where nothing is, or a bundle, or what a killed export left."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise PathError(f"{out} is a file", "name a folder for the bundle")
-    names = {path.name for path in out.iterdir()}
-    known = {name + end for name in (MODEL, FACTS, _CARD) for end in ("", ".tmp")}
-    if not {MODEL, FACTS} <= names and (names - known or names == {_CARD}):
-        stranger = min(names - known, default=_CARD)
-        raise PathError(f"{out} is no bundle and holds other things ({stranger})", "name a new folder for it")

@@ -4,101 +4,27 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError
-from twinset.preprocess import Filter
-from twinset.training.prepared import IMAGENET, PREPARED, Colour, Prepared, first_line, prepared, read_json
-
-_RESNET: Final = "resnet"
-_CONFIG: Final = "config.json"
-_WEIGHTS: Final = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
-_FETCHED: Final = (_CONFIG, PREPARED, "README.md")
-_LOCAL: Final = "or download it where there is a net, and name its folder"
-
-_HALF: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-_CLIP: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+from twinset.prepared import Prepared, first_line, prepared, read_json
+from twinset.published import CONFIG, WEIGHTS
+from twinset.training.kinds import KINDS, RESNET, VISION, Kind
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """An architecture: what its parts are called, and which keys of a checkpoint belong to none of them.
+class Whole(NamedTuple):
+    """A model with all that its authors' embedding needs, its kind, and how its photos were prepared."""
 
-    `first` is the first stage, `layers` the list of the others, `last` belongs to the last of those. `norm` is one
-    that the model applies to its pooled output only: here it is applied at every place. `tokens` come before the
-    places, and registers where it has them; None where the output is a map. `patch` is the side of a place in
-    pixels, where the config does not tell it. `moves`: positions are interpolated on demand. `untrained` is a
-    parameter that no output depends on; `off` a setting that would make further ones.
-    """
-
-    model: str
-    layers: str
-    last: str
-    first: tuple[str, ...] = ("embeddings",)
-    dropped: tuple[str, ...] = ("classifier.",)
-    norm: str = ""
-    tokens: int | None = None
-    patch: int = 0
-    moves: bool = False
-    untrained: str = ""
-    off: str = ""
-    colour: tuple[Colour, Colour] = IMAGENET
-    filter: Filter = "bicubic"
-
-
-_MASK: Final = "embeddings.mask_token"
-_TEXT: Final = ("classifier.", "text_model.", "text_projection.", "visual_projection.", "logit_scale", "logit_bias")
-_KINDS: Final[Mapping[str, _Kind]] = {
-    _RESNET: _Kind("ResNetModel", "encoder.stages", "", ("embedder",), filter="bilinear"),
-    "mobilenet_v2": _Kind("MobileNetV2Model", "layer", "conv_1x1", ("conv_stem",), colour=_HALF, filter="bilinear"),
-    "convnextv2": _Kind("ConvNextV2Model", "encoder.stages", "layernorm", norm="layernorm"),
-    "dinov2": _Kind(
-        "Dinov2Model",
-        "encoder.layer",
-        "layernorm",
-        dropped=("classifier.", _MASK, f"dinov2.{_MASK}"),
-        tokens=1,
-        off="use_mask_token",
-    ),
-    "dinov2_with_registers": _Kind(
-        "Dinov2WithRegistersModel", "encoder.layer", "layernorm", tokens=1, untrained=_MASK
-    ),
-    "dinov3_vit": _Kind("DINOv3ViTModel", "model.layer", "norm", tokens=1, untrained=_MASK, filter="bilinear"),
-    "dinov3_convnext": _Kind(
-        "DINOv3ConvNextModel", "model.stages", "layer_norm", (), tokens=1, patch=32, filter="bilinear"
-    ),
-    "clip_vision_model": _Kind(
-        "CLIPVisionModel",
-        "encoder.layers",
-        "post_layernorm",
-        ("embeddings", "pre_layrnorm"),
-        dropped=_TEXT,
-        norm="post_layernorm",
-        tokens=1,
-        moves=True,
-        colour=_CLIP,
-    ),
-    "siglip_vision_model": _Kind(
-        "SiglipVisionModel",
-        "encoder.layers",
-        "post_layernorm",
-        dropped=(*_TEXT, "head."),
-        tokens=0,
-        moves=True,
-        off="vision_use_head",
-        colour=_HALF,
-    ),
-}
-_VISION: Final = {"clip": "clip_vision_model", "siglip": "siglip_vision_model"}
-"""Checkpoints of two towers, and the one that sees."""
+    kind: str
+    model: nn.Module
+    prepared: Prepared
 
 
 class Tower(nn.Module):
@@ -111,7 +37,7 @@ class Tower(nn.Module):
     def __init__(self, kind: str, model: nn.Module, prepared: Prepared) -> None:
         super().__init__()
         self.kind, self.model = kind, model
-        self._kind = _KINDS[kind]
+        self._kind = KINDS[kind]
         self.size, self.filter, self.mean, self.std = prepared.size, prepared.filter, prepared.mean, prepared.std
         config: Any = model.config
         self.width = _width(model)
@@ -170,8 +96,8 @@ def resnet50() -> Tower:
         MissingExtraError: transformers is not installed.
 
     """
-    kind = _KINDS[_RESNET]
-    return remade(_RESNET, {}, Prepared(224, kind.filter, *kind.colour))
+    kind = KINDS[RESNET]
+    return remade(RESNET, {}, Prepared(224, kind.filter, *kind.colour))
 
 
 def remade(kind: str, values: Mapping[str, Any], prepared: Prepared) -> Tower:
@@ -196,34 +122,57 @@ def folder(path: Path, *, pretrained: bool) -> Tower:
         IntegrityError: the weights are damaged, or of another net.
 
     """
-    values = read_json(path / _CONFIG)
-    kind = str(values.get("model_type"))
-    if kind in _VISION:
-        kind, values = _VISION[kind], values.get("vision_config") or {}
+    kind, values = _tower(read_json(path / CONFIG))
     model, config = _model(kind, values)
-    custom = Prepared(int(getattr(config, "image_size", 224)), _KINDS[kind].filter, *_KINDS[kind].colour)
-    made = _loaded(path, kind, model, config) if pretrained else _random(kind, model, config)
-    return Tower(kind, made, prepared(path, custom))
+    made = _loaded(path, kind, model, config, KINDS[kind].dropped) if pretrained else _random(kind, model, config)
+    return Tower(kind, made, _prepared(path, kind, config))
 
 
-def fetch(name: str, *, weights: bool) -> Path:
-    """The folder of a model from the hub, or from its cache: JSON, its card, and safetensors where asked for.
+def whole(path: Path) -> Whole:
+    """The model of a folder with all that its authors' embedding needs, its weights from safetensors.
+
+    A tower of CLIP that was saved without its projection has none.
 
     Raises:
-        MissingExtraError: transformers is not installed.
-        PathError: the hub does not have it, or cannot be reached.
+        MissingExtraError, UsageError, PathError, IntegrityError: as `folder`.
 
     """
-    hub, errors = _library("huggingface_hub"), _library("huggingface_hub.errors")
-    files = [*_FETCHED, *(_WEIGHTS if weights else ())]
-    try:
-        return Path(hub.snapshot_download(name, allow_patterns=files))
-    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
-        raise PathError(
-            f"{name} is no folder, and no model of the hub that may be read", f"mend the name, {_LOCAL}"
-        ) from error
-    except Exception as error:  # the client's own errors have no common base
-        raise PathError(f"{name} is no folder, and the hub cannot be reached", f"try again, {_LOCAL}") from error
+    told = read_json(path / CONFIG)
+    kind, values = _tower(told)
+    known = _known(kind)
+    named = known.model if known.model in (told.get("architectures") or ()) else known.whole
+    if "projection_dim" in told:
+        values = {**values, "projection_dim": told["projection_dim"]}
+    model, config = _model(kind, values, named, complete=True)
+    dropped = tuple(key for key in known.dropped if key not in known.kept)
+    return Whole(kind, _loaded(path, kind, model, config, dropped), _prepared(path, kind, config))
+
+
+def unfilled(kind: str, values: Mapping[str, Any]) -> nn.Module:
+    """The model that computes what the authors of a kind publish, with random weights.
+
+    Raises:
+        MissingExtraError, UsageError, PathError: as `remade`.
+
+    """
+    return _random(kind, *_model(kind, values, _known(kind).whole, complete=True))
+
+
+def _tower(told: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The kind of the net that a config tells, and its values; of two towers the one that sees."""
+    kind = str(told.get("model_type"))
+    return (VISION[kind], told.get("vision_config") or {}) if kind in VISION else (kind, dict(told))
+
+
+def _known(kind: str) -> Kind:
+    if kind not in KINDS:
+        raise UsageError(f"a backbone of kind {kind!r} is unknown", f"use one of {', '.join((*KINDS, *VISION))}")
+    return KINDS[kind]
+
+
+def _prepared(path: Path, kind: str, config: Any) -> Prepared:
+    known = KINDS[kind]
+    return prepared(path, Prepared(int(getattr(config, "image_size", 224)), known.filter, *known.colour, known.fit))
 
 
 def _library(name: str) -> ModuleType:
@@ -235,26 +184,25 @@ def _library(name: str) -> ModuleType:
         ) from error
 
 
-def _model(kind: str, values: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The class of a kind, and its config."""
-    if kind not in _KINDS:
-        raise UsageError(f"a backbone of kind {kind!r} is unknown", f"use one of {', '.join((*_KINDS, *_VISION))}")
-    known = _KINDS[kind]
-    model = getattr(_library("transformers"), known.model)
+def _model(kind: str, values: Mapping[str, Any], named: str = "", *, complete: bool = False) -> tuple[Any, Any]:
+    """The class of a kind, or the one that is named, and its config; `complete` with what `kept` names."""
+    known = _known(kind)
+    model = getattr(_library("transformers"), named or known.model)
     default = model.config_class()
-    values = _plain(values, default) | ({known.off: False} if known.off else {})
+    off = known.off and not (complete and known.kept)
+    values = _plain(values, default) | ({known.off: False} if off else {})
     errors = _library("huggingface_hub.errors")
     try:
         return model, model.config_class.from_dict(values)
     except (errors.StrictDataclassError, TypeError, ValueError, KeyError) as error:
-        raise PathError(f"this is no config of {kind}: {first_line(error)}", f"mend {_CONFIG}") from error
+        raise PathError(f"this is no config of {kind}: {first_line(error)}", f"mend {CONFIG}") from error
 
 
 def _random(kind: str, model: Any, config: Any) -> nn.Module:
     try:
         made: nn.Module = model(config)
     except (TypeError, ValueError, KeyError, IndexError, ArithmeticError, RuntimeError) as error:
-        raise PathError(f"this config makes no {kind}: {first_line(error)}", f"mend {_CONFIG}") from error
+        raise PathError(f"this config makes no {kind}: {first_line(error)}", f"mend {CONFIG}") from error
     return made
 
 
@@ -264,9 +212,9 @@ def _plain(values: Mapping[str, Any], config: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in known and not name.startswith("_")}
 
 
-def _loaded(path: Path, kind: str, model: Any, config: Any) -> nn.Module:
-    if not any((path / name).is_file() for name in _WEIGHTS[:2]):
-        raise PathError(f"{path} holds no {_WEIGHTS[0]}", "save the model as safetensors: pickles are never read")
+def _loaded(path: Path, kind: str, model: Any, config: Any, dropped: tuple[str, ...]) -> nn.Module:
+    if not any((path / name).is_file() for name in WEIGHTS[:2]):
+        raise PathError(f"{path} holds no {WEIGHTS[0]}", "save the model as safetensors: pickles are never read")
     with _quiet():
         try:
             loaded, report = model.from_pretrained(
@@ -282,7 +230,6 @@ def _loaded(path: Path, kind: str, model: Any, config: Any) -> nn.Module:
             raise IntegrityError(
                 f"the weights in {path} do not load: {first_line(error)}", "fetch them again"
             ) from error
-    dropped = _KINDS[kind].dropped
     left = [name for name in report["unexpected_keys"] if not name.startswith(dropped)]
     for what, names in (("missing", report["missing_keys"]), ("unexpected", left)):
         if names:

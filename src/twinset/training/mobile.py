@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from twinset.errors import IntegrityError, MissingExtraError, PathError
-from twinset.training.prepared import IMAGENET
+from twinset.prepared import IMAGENET
 
 _STEM: Final = 32
 _WIDTH: Final = 1280

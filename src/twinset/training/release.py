@@ -1,22 +1,29 @@
-"""A run's best weights → a bundle, with all that its model card tells."""
+"""A run's best weights, or a published model → a bundle, with all that its model card tells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 from torch import nn
 
+from twinset import published
+from twinset.bundle import check_out
+from twinset.card import Card, Data
+from twinset.datasets.wardrobe import draw
 from twinset.errors import IntegrityError, PathError, UsageError
+from twinset.manifest import read
 from twinset.preprocess import Preprocess
 from twinset.progress import SILENT, Progress
 from twinset.records import Photo
-from twinset.training import checkpoint
-from twinset.training.card import Card, Data
+from twinset.training import checkpoint, encoder
 from twinset.training.export import Exported, export
 from twinset.training.net import Net, rebuild
 from twinset.training.run import Run
 
+_DRAWN_ITEMS: Final = 2
+_DRAWN = "Drawn garments were all it was compared on: of how well it finds photos they tell nothing."
 _LIMIT = "The recall above was measured on the photos by which this state was chosen: on others expect less."
 
 
@@ -55,6 +62,39 @@ def export_run(
     samples = _samples(facts["samples"], photos_root)
     card = _card(run, facts, best, module, name=name or out.resolve().name, licence=licence)
     return export(module, prepare, samples, out, card, box_margin=run.recipe().box_margin, progress=progress)
+
+
+def export_published(
+    folder: Path, out: Path, *, source: str = "", name: str = "", licence: str = "", progress: Progress = SILENT
+) -> Exported:
+    """Writes a published model, of OpenCLIP or of transformers, as a bundle by default named after its folder.
+
+    `source` is what the card calls it, by default the model's folder. It is compared on a few drawn photos. Code
+    that came with it is never run, pickles are never read.
+
+    Raises:
+        PathError, UsageError, IntegrityError, MissingExtraError: as `encoder.load`, or `out` holds something else.
+        BundleError: it is too large, or the bundle would embed otherwise than the model; nothing is written.
+
+    """
+    check_out(out)
+    model = encoder.load(folder)
+    source = source or folder.resolve().name
+    own = published.licence(folder)
+    card = Card(
+        name=name or out.resolve().name,
+        backbone=source,
+        backbone_licence=own,
+        head=model.told,
+        published=source,
+        trained_on=f"What the authors of {source} tell in its own card.",
+        licence=licence or own,
+        limits=(_DRAWN,),
+    )
+    with TemporaryDirectory() as drawn:
+        photos = read(draw(Path(drawn), items=_DRAWN_ITEMS, seed=0))
+        samples = [(photos.root / photo.path, photo) for photo in photos.photos]
+        return export(model, model.prepared.preprocess(), samples, out, card, progress=progress)
 
 
 def _rebuilt(facts: Mapping[str, Any], folder: Path) -> Net:

@@ -6,6 +6,7 @@ from math import floor
 from typing import Final, NamedTuple
 
 from twinset.bundle import Bundle
+from twinset.preprocess import Preprocess
 
 _TEXT: Final = """# {card.name}
 
@@ -23,10 +24,7 @@ photo finds the shop's. A bundle of twinset: `twinset index photos.csv --catalog
 
 Backbone: {backbone}; the licence of its weights: {backbone_licence}. Head: {head}.
 
-```toml
-{recipe}
-```
-
+{training}
 ## What it was trained on
 
 {trained_on}
@@ -45,7 +43,7 @@ Recall@1 is the share of queries whose first hit is right.
 ## Licence and fingerprint
 
 Licence: {licence}. Fingerprint: `{bundle.fingerprint}`.
-On {photos} photos this file agrees with the trained net: cosine at least {cosine}.
+{checked}
 """
 _PATCHES: Final = """- Output `patches`, where `want_patches` is true: float32 `(N, h, w, D)`, what each place
   contributes; their mean, at length 1, is `embedding`.
@@ -65,8 +63,9 @@ class Data(NamedTuple):
 class Card:
     """What a bundle's model card tells beside the model.
 
-    `recipe` is TOML; `data` one entry a set; `trained_on` those sets in words; `recall` maps a protocol's name to a
-    measured recall@1 (0-1), `queries` the same names to how many queries that was; `limits` are sentences.
+    `recipe` is TOML, or `published` whose weights these are, where nothing was trained here; `data` one entry a
+    set; `trained_on` those sets in words; `recall` maps a protocol's name to a measured recall@1 (0-1), `queries`
+    the same names to how many queries that was; `limits` are sentences.
     """
 
     name: str
@@ -74,6 +73,7 @@ class Card:
     backbone_licence: str = ""
     head: str = ""
     recipe: str = ""
+    published: str = ""
     data: tuple[Data, ...] = ()
     trained_on: str = ""
     licence: str = ""
@@ -82,31 +82,48 @@ class Card:
     limits: tuple[str, ...] = ()
 
 
-def text(card: Card, bundle: Bundle, *, cosine: float, photos: int, patches: bool) -> str:
-    """The card of a bundle as Markdown; `cosine` is the least between it and the net, on so many photos."""
+def agreement(cosine: float, photos: int, other: str = "the trained net") -> str:
+    """A sentence for the card: the least cosine between a bundle and what it was made from, on so many photos."""
+    least = floor(cosine * 1e6) / 1e6
+    return f"On {photos} photos this file agrees with {other}: cosine at least {least}."
+
+
+def text(card: Card, bundle: Bundle, *, checked: str, patches: bool) -> str:
+    """The card of a bundle as Markdown; `checked` tells how it was compared with what it was made from."""
     prepare = bundle.facts.preprocess
-    fits = {"crop": "the middle square", "letterbox": f"the whole on a ground of RGB {prepare.fill}"}
+    training = f"```toml\n{card.recipe.strip() or '# not told'}\n```\n"
+    if card.published:
+        training = f"Its weights are those of {card.published}, as they were published: nothing was trained here.\n"
     data = [(each.name, f"{each.photos:,}", f"{each.items:,}", each.licence or "not known") for each in card.data]
     recall = [(name, f"{value:.3f}", str(card.queries.get(name, "?"))) for name, value in card.recall.items()]
     return _TEXT.format(
         card=card,
         bundle=bundle,
         facts=bundle.facts,
-        photos=photos,
         prepare=prepare,
-        fit=fits[prepare.fit],
+        fit=_fit(prepare),
+        checked=checked,
+        training=training,
         patches=_PATCHES if patches else "",
         backbone=card.backbone or "not told",
         backbone_licence=card.backbone_licence or "not known",
         head=card.head or "not told",
-        recipe=card.recipe.strip() or "# not told",
         trained_on=card.trained_on or "Not told.",
         data="\n" * bool(data) + _table("data | photos | items | licence", data),
         recall=_table("protocol | recall@1 | queries", recall) or "Nothing was measured.\n",
         limits="".join(f"- {limit}\n" for limit in card.limits),
         licence=card.licence or "none was named",
-        cosine=floor(cosine * 1e6) / 1e6,
     )
+
+
+def _fit(prepare: Preprocess) -> str:
+    fits = {
+        "crop": "the middle square",
+        "letterbox": f"the whole on a ground of RGB {prepare.fill}",
+        "squash": "the whole, its sides made equal",
+    }
+    share = "" if prepare.share == 1 else f", {prepare.share:.4g} of each of its sides, around the middle"
+    return fits[prepare.fit] + share
 
 
 def _table(head: str, rows: Sequence[tuple[str, ...]]) -> str:
