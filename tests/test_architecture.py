@@ -38,6 +38,7 @@ LEVELS = {
     "store": 3,
     "datasets": 3,
     "adopt": 4,
+    "boxes": 4,
     "group": 4,
     "catalogue": 5,
     "evaluate": 6,

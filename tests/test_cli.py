@@ -80,6 +80,21 @@ def test_search_prints_a_table_and_draws_a_sheet(shop: Path, tmp_path: Path, cap
         assert drawn.width > 1000
 
 
+def test_search_suggests_boxes(shop: Path, capsys: Out) -> None:
+    """`--boxes` says each as `--box` takes it, and gives them as JSON; beside a box, or not asked for, none."""
+    base = ["search", str(customer(shop)), "-c", str(shop / "shop.catalogue")]
+    capsys.readouterr()
+    assert main([*base, "--boxes"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "--box " in line]
+    assert main([*base, "--boxes", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["boxes"]
+    assert len(said) == len(found) > 0
+    assert main([*base, "--box", said[0].split()[-1], "--boxes"]) == 0
+    assert "no boxes: one is given" in capsys.readouterr().err
+    assert main([*base, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["boxes"] is None
+
+
 def test_search_pages_join(shop: Path, capsys: Out) -> None:
     """Pages of five by cursor are the one answer of twelve."""
     base = ["search", str(customer(shop)), "-c", str(shop / "shop.catalogue"), "--json"]

@@ -212,3 +212,49 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, object], said: str) 
         Preprocess(**wrong)  # type: ignore[arg-type]
     assert caught.value.exit_code == 4
     assert caught.value.mend
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    shape=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    fit=st.sampled_from(["crop", "letterbox", "squash"]),
+    share=st.sampled_from([0.5, 0.875, 1.0]),
+    box=st.tuples(FRACTIONS, FRACTIONS, FRACTIONS, FRACTIONS).filter(lambda b: b[0] < b[2] and b[1] < b[3]),
+)
+def test_a_box_of_the_square_goes_back_into_the_photo(
+    shape: tuple[int, int], fit: str, share: float, box: Box
+) -> None:
+    """What lies in the photo's frame lies in the photo: inside 0-1, and at the same place when it is put back."""
+    prepare = Preprocess(64, fit=fit, share=1.0 if fit == "letterbox" else share)  # type: ignore[arg-type]
+    left, top, right, bottom = prepare.frame(shape[1], shape[0])
+    found = prepare.in_photo(box, shape[1], shape[0])
+    if found is None:
+        assert (
+            box[2] <= max(left, 0) + 1e-9
+            or box[0] >= right - 1e-9
+            or box[3] <= top + 1e-9
+            or box[1] >= bottom - 1e-9
+        )
+        return
+    assert 0 <= found[0] < found[2] <= 1
+    assert 0 <= found[1] < found[3] <= 1
+    across, down = right - left, bottom - top
+    back = (left + found[0] * across, top + found[1] * down, left + found[2] * across, top + found[3] * down)
+    inside = (max(box[0], left), max(box[1], top), min(box[2], right), min(box[3], bottom))
+    assert back == pytest.approx(inside, abs=1e-9)
+
+
+@pytest.mark.parametrize("fit", ["crop", "letterbox", "squash"])
+@pytest.mark.parametrize(("height", "width"), [(160, 320), (320, 160), (200, 200), (210, 160)])
+@pytest.mark.parametrize("share", [1.0, 0.8])
+def test_the_frame_is_where_the_photo_is_drawn(fit: str, height: int, width: int, share: float) -> None:
+    """A black rectangle, found in the square that `apply` gives, goes back to where it is in the photo."""
+    prepare = Preprocess(160, "box", fit, share=1.0 if fit == "letterbox" else share)  # type: ignore[arg-type]
+    photo = plain(height, width, (255, 255, 255))
+    truth = (0.4, 0.35, 0.6, 0.6)
+    x1, y1, x2, y2 = (round(side * of) for side, of in zip(truth, (width, height) * 2, strict=True))
+    photo[y1:y2, x1:x2] = 0
+    dark = prepare.apply(photo)[..., 0] < 128
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+    seen = (columns[0] / 160, rows[0] / 160, (columns[-1] + 1) / 160, (rows[-1] + 1) / 160)
+    assert prepare.in_photo(seen, width, height) == pytest.approx(truth, abs=0.015)

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from shops import shop, write
 from twinset import Catalogue, photos
 from twinset.bundle import open_bundle
+from twinset.datasets import wardrobe
 from twinset.embedder import Embedder
 from twinset.errors import CursorError, CursorExpiredError, UsageError
 from twinset.records import Answer
+from twinset.runtime import Runtime
 from twinset.store.schema import pack, unpack
 from twinset.store.vectors import View, exact_scores
 
@@ -198,3 +200,30 @@ def test_no_score_depends_on_what_stands_beside() -> None:
     assert np.allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-6)
     scores = exact_scores(whole, query)
     assert all(exact_scores(whole[i : i + 1], query)[0] == scores[i] for i in range(len(whole)))
+
+
+def test_boxes_are_suggested_where_they_are_asked_for(tmp_path: Path) -> None:
+    """Asked for, they lie in the photo and cost the hits nothing; not asked for, or beside a given box, null."""
+    manifest = shop(tmp_path / "shop")
+    drawn = next(photo for photo in wardrobe.photos(1, 3) if photo.domain == "customer")
+    query = photos.encode_jpeg(drawn.pixels)
+    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+        plain, asked = catalogue.search(query), catalogue.search(query, boxes=True)
+        boxed = catalogue.search(query, boxes=True, box=(0.1, 0.1, 0.9, 0.9))
+    assert plain.boxes is None
+    assert boxed.boxes is None
+    assert asked.boxes
+    assert all(0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 for x1, y1, x2, y2 in asked.boxes)
+    assert asked.to_json()["boxes"] == asked.boxes
+    assert asked.hits == plain.hits
+
+
+def test_an_embedding_is_the_same_with_its_patches() -> None:
+    """Bit by bit, whether the places are asked for or not; a closer look has twice as many a side."""
+    embedder = Embedder(open_bundle("colour"), "cpu")
+    photo = photos.decode(photos.encode_jpeg(next(wardrobe.photos(1, 3)).pixels))
+    alone = embedder.embed(photo)
+    both = Runtime(open_bundle("colour").model, "cpu").patches(embedder.prepare(photo)[np.newaxis])
+    assert np.array_equal(both[0][0], alone)
+    assert np.array_equal(both[1][0], embedder.patches(photo))
+    assert np.array_equal(embedder.embed(photo), alone)

@@ -18,6 +18,7 @@ Fit = Literal["crop", "letterbox", "squash"]
 Tone = Callable[[Pixels], Pixels]
 """Changes the light of pixels, uint8 `(H, W, 3)`, and nothing else."""
 
+MAX_SIZE: Final = 2048
 _FILTERS: Final = {
     "box": Image.Resampling.BOX,
     "bilinear": Image.Resampling.BILINEAR,
@@ -44,8 +45,8 @@ class Preprocess:
     share: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (type(self.size) is int and 8 <= self.size <= 2048):
-            raise BundleError(f"preprocess size {self.size!r} is out of range", "use 8 to 2048")
+        if not (type(self.size) is int and 8 <= self.size <= MAX_SIZE):
+            raise BundleError(f"preprocess size {self.size!r} is out of range", f"use 8 to {MAX_SIZE}")
         if self.filter not in _FILTERS:
             raise BundleError(f"unknown resize filter {self.filter!r}", f"use one of {', '.join(_FILTERS)}")
         if self.fit not in get_args(Fit):
@@ -88,21 +89,47 @@ class Preprocess:
         width, height = right - left, bottom - top
         resample = _FILTERS[self.filter]
         if self.fit != "letterbox":
-            short = min(width, height)
-            across, down = (short, short) if self.fit == "crop" else (width, height)
-            across, down = across * self.share, down * self.share
+            across, down = self._shown(width, height)
             left, top = left + (width - across) / 2, top + (height - down) / 2
             middle = (left, top, left + across, top + down)
             part = image.resize((self.size, self.size), resample, middle)
             return np.asarray(part) if tone is None else tone(np.asarray(part))
-        scale = self.size / max(width, height)
-        fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+        fitted = self._fitted(width, height)
         part = image.resize(fitted, resample, (left, top, right, bottom))
         if tone is not None:
             part = Image.fromarray(tone(np.asarray(part)))
         ground = Image.new("RGB", (self.size, self.size), self.fill)
         ground.paste(part, ((self.size - fitted[0]) // 2, (self.size - fitted[1]) // 2))
         return np.asarray(ground)
+
+    def frame(self, width: float, height: float) -> Box:
+        """Where a photo of that size lies, in fractions of the square: beyond 0-1 where a part is not seen."""
+        if self.fit == "letterbox":
+            fitted = self._fitted(width, height)
+            left, top = ((self.size - side) // 2 / self.size for side in fitted)
+            return left, top, left + fitted[0] / self.size, top + fitted[1] / self.size
+        across, down = self._shown(width, height)
+        x, y = (width / across - 1) / 2, (height / down - 1) / 2
+        return -x, -y, 1 + x, 1 + y
+
+    def in_photo(self, box: Box, width: float, height: float) -> Box | None:
+        """A box in fractions of the square, as fractions 0-1 of a photo of that size; None if it lies beside it."""
+        left, top, right, bottom = self.frame(width, height)
+        across, down = right - left, bottom - top
+        x1, y1 = max(0.0, (box[0] - left) / across), max(0.0, (box[1] - top) / down)
+        x2, y2 = min(1.0, (box[2] - left) / across), min(1.0, (box[3] - top) / down)
+        return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+
+    def _fitted(self, width: float, height: float) -> tuple[int, int]:
+        """Width and height in pixels of a photo in its letterbox."""
+        scale = self.size / max(width, height)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+    def _shown(self, width: float, height: float) -> tuple[float, float]:
+        """Width and height of the middle part that the crop or the squashed photo shows."""
+        short = min(width, height)
+        across, down = (short, short) if self.fit == "crop" else (width, height)
+        return across * self.share, down * self.share
 
 
 def grown(box: Box, margin: float) -> Box:

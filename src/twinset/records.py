@@ -112,7 +112,11 @@ class CatalogueState:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """All of one search; iterates over its hits. `ms` holds milliseconds of decode, embed, search, total."""
+    """All of one search; iterates over its hits. `ms` holds milliseconds of decode, embed, search, total.
+
+    `boxes` are parts of the photo to search with, the best first, in fractions 0-1 of it upright; None where they
+    were not asked for, a box was given, or the bundle has no patches. They count as `embed` in `ms`.
+    """
 
     hits: tuple[Hit, ...]
     query_id: str

@@ -83,11 +83,13 @@ class Catalogue:
         box: Sequence[float] | None = None,
         by: By = "item",
         cursor: str | None = None,
+        boxes: bool = False,
     ) -> Answer:
         """The `k` items nearest to a photo, best first; `box` is its part, in fractions 0-1 of it upright.
 
-        `by="photo"` ranks photos instead. `cursor` is `next` of the answer before. The photo is embedded on the
-        CPU, whatever embedded the catalogue's.
+        `by="photo"` ranks photos instead. `cursor` is `next` of the answer before. `boxes` asks for boxes to
+        search with, where none is given and the bundle has patches: the model then runs four times more. The photo
+        is embedded on the CPU, whatever embedded the catalogue's.
 
         Raises:
             PathError, PhotoError: the photo is not there, or is refused.
@@ -96,7 +98,7 @@ class Catalogue:
 
         """
         data = photo if isinstance(photo, bytes) else photos.read_bytes(photo)
-        return search.search(self._rows, self._live, data, k=k, box=box, by=by, cursor=cursor)
+        return search.search(self._rows, self._live, data, k=k, box=box, by=by, cursor=cursor, suggest=boxes)
 
     def embed(
         self, manifest: Manifest, chosen: Sequence[Photo], progress: Progress = SILENT, device: Device = "auto"

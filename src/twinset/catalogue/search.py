@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from twinset import group, photos
+from twinset import boxes, group, photos
 from twinset.catalogue.versions import Live
 from twinset.embedder import query_box
 from twinset.errors import CatalogueError, CursorError, CursorExpiredError, UsageError
@@ -58,9 +58,17 @@ def _no_cursor(text: str) -> CursorError:
 
 
 def search(
-    rows: Rows, live: Live, photo: bytes, *, k: int, box: Sequence[float] | None, by: By, cursor: str | None
+    rows: Rows,
+    live: Live,
+    photo: bytes,
+    *,
+    k: int,
+    box: Sequence[float] | None,
+    by: By,
+    cursor: str | None,
+    suggest: bool,
 ) -> Answer:
-    """The `k` nearest items, or photos, to a photo.
+    """The `k` nearest items, or photos, to a photo; with the boxes that it suggests where no `box` is given.
 
     Raises:
         UsageError: `k`, `box` or `by` is out of its range.
@@ -78,7 +86,10 @@ def search(
     clock.append(time.perf_counter())
     with rows.snapshot():
         version, state = rows.live(), rows.state()
-        query = live.embedder(version).embed(decoded, part)
+        embedder = live.embedder(version)
+        query = embedder.embed(decoded, part)
+        wanted = suggest and part is None and embedder.has_patches
+        suggested = boxes.of_photo(embedder, decoded) if wanted else None
         clock.append(time.perf_counter())
         known = live.state(version, state)
         name = hashlib.sha256(query.tobytes() + by.encode() + version.fingerprint.encode()).hexdigest()[:16]
@@ -102,6 +113,7 @@ def search(
         next=_Cursor(state.sequence, name, last, ranked[-1]).encode() if more else None,
         catalogue=known,
         ms=_milliseconds(clock),
+        boxes=suggested,
     )
 
 

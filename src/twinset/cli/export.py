@@ -49,13 +49,18 @@ def export_command(
         Path | None, typer.Option("--photos-root", help="Where the paths of the run's photos start, if they moved.")
     ] = None,
     licence: Annotated[str, typer.Option("--licence", help="Under which licence the weights may be used.")] = "",
+    halves: Annotated[
+        bool, typer.Option("--halves", help="Keep a run's weights in half the bytes; they compute in full.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Makes a bundle of a run's best weights, or of a published model, after the two were found to embed alike."""
     talk = Talk(quiet)
     if (Path(model) / _RUN).is_file():
-        made = _run(Path(model), out, name, licence, photos_root, talk)
+        made = _run(Path(model), out, talk, name=name, licence=licence, photos_root=photos_root, halves=halves)
+    elif halves:
+        raise UsageError(f"--halves is for the weights of a run, and {model} is none", "leave it out")
     elif photos_root is not None:
         raise UsageError(f"--photos-root is for the photos of a run, and {model} is none", "leave it out")
     else:
@@ -68,13 +73,15 @@ def export_command(
     print_line(f"{out}: {len(bundle.model) / 2**20:.1f} MiB, {bundle.facts.dim} dimensions")
 
 
-def _run(folder: Path, out: Path, name: str, licence: str, photos_root: Path | None, talk: Talk) -> _Made:
+def _run(
+    folder: Path, out: Path, talk: Talk, *, name: str, licence: str, photos_root: Path | None, halves: bool
+) -> _Made:
     require_extra()
     from twinset.training.release import export_run
 
     progress = talk.progress()
     bundle, cosine, photos = export_run(
-        folder, out, name=name, licence=licence, photos_root=photos_root, progress=progress
+        folder, out, name=name, licence=licence, photos_root=photos_root, halves=halves, progress=progress
     )
     talk.say(f"on {photos} photos it embeds as the net does, to a cosine of {cosine:.6f} at least")
     return _Made(bundle, "run", cosine, photos)

@@ -76,6 +76,7 @@ def search_command(
     ] = None,
     by: Annotated[Literal["item", "photo"], typer.Option("--by", help="What is ranked.")] = "item",
     cursor: Annotated[str | None, typer.Option("--cursor", help="`next` of the answer before.")] = None,
+    boxes: Annotated[bool, typer.Option("--boxes", help="Suggest boxes to search with; takes longer.")] = False,
     sheet_: Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -84,7 +85,7 @@ def search_command(
     data = sys.stdin.buffer.read(photos.MAX_BYTES + 1) if photo == "-" else photos.read_bytes(photo)
     part = _box(box)
     with Catalogue(catalogue) as opened:
-        answer = opened.search(data, k, box=part, by=by, cursor=cursor)
+        answer = opened.search(data, k, box=part, by=by, cursor=cursor, boxes=boxes)
         if sheet_ is not None:
             _draw(opened, data, part, answer, sheet_)
     if json:
@@ -95,6 +96,8 @@ def search_command(
     talk = Talk(quiet)
     if sheet_ is not None:
         talk.say(f"sheet: {sheet_}")
+    if boxes:
+        _say_boxes(talk, part, answer)
     if answer.next:
         talk.say(f"more: --cursor {answer.next}")
 
@@ -126,6 +129,15 @@ def _box(text: str | None) -> Box | None:
         return query_box([float(side) for side in text.split(",")])
     except ValueError as error:
         raise UsageError(f"--box {text!r} is no box", "give x1,y1,x2,y2 from 0 to 1") from error
+
+
+def _say_boxes(talk: Talk, part: Box | None, answer: Answer) -> None:
+    if answer.boxes is None:
+        talk.say(f"no boxes: {'one is given' if part else 'this bundle has no patches'}")
+    elif not answer.boxes:
+        talk.say("no boxes: nothing stands out")
+    for box in answer.boxes or ():
+        talk.say(f"try: --box {','.join(f'{side:.3f}' for side in box)}")
 
 
 def _draw(catalogue: Catalogue, photo: bytes, box: Box | None, answer: Answer, path: Path) -> None:

@@ -9,11 +9,11 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from twinset.errors import UsageError
 from twinset.preprocess import Preprocess
-from twinset.records import Photo
 from twinset.training.losses import Contrast, InfoNCE, Loss, TripletLoss
-from twinset.training.net import Net, build
+from twinset.training.net import Built, build
 from twinset.training.recipe import Recipe
 from twinset.training.sampler import Pairs, Sampler, Triplets
+from twinset.training.sources import Part, Sources
 
 
 def net_of(recipe: Recipe, own: nn.Module | None) -> tuple[nn.Module, Preprocess]:
@@ -26,17 +26,19 @@ def net_of(recipe: Recipe, own: nn.Module | None) -> tuple[nn.Module, Preprocess
     if own is None:
         net = build(recipe)
         return net, net.preprocess
-    if isinstance(own, Net):
+    if isinstance(own, Built):
         return own, own.preprocess
     if not recipe.size:
         raise UsageError("size = 0 leaves a net of your own without a size", "set size, for example 224")
     return own, Preprocess(recipe.size, fit=recipe.fit)
 
 
-def sampler_of(recipe: Recipe, photos: Sequence[Photo]) -> Sampler:
+def sampler_of(recipe: Recipe, parts: Sequence[Part]) -> Sampler:
     """What draws the batches."""
+    if recipe.sampler == "sources":
+        return Sources(parts, recipe.batch, recipe.seed)
     kind = Triplets if recipe.sampler == "triplets" else Pairs
-    return kind(photos, recipe.batch, recipe.seed)
+    return kind([photo for part in parts for photo in part.photos], recipe.batch, recipe.seed)
 
 
 def triplet_loss_of(recipe: Recipe) -> TripletLoss:
@@ -59,7 +61,7 @@ def optimizer_of(recipe: Recipe, net: nn.Module, loss: Loss) -> Optimizer:
         UsageError: the net has no trainable parameter.
 
     """
-    backbone, others = net.groups() if isinstance(net, Net) else ([], list(net.parameters()))
+    backbone, others = net.groups() if isinstance(net, Built) else ([], list(net.parameters()))
     if isinstance(loss, nn.Module):
         others = [*others, *loss.parameters()]
     rates = ((backbone, recipe.rate * recipe.backbone_rate), (others, recipe.rate))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError
 from twinset.prepared import Prepared
 from twinset.published import TOLD, WEIGHTS, fetch, licence
-from twinset.training import hub, mobile
+from twinset.training import hub, weights
 from twinset.training.hub import Tower
 from twinset.training.mobile import MOBILENET, PLANS, Mobile
 
@@ -91,7 +91,7 @@ def load(name: str, *, pretrained: bool = True) -> Backbone:
     if name in PLANS and not pretrained:
         return Backbone(name, Mobile(name))
     if name in PLANS and name != MOBILENET:
-        return Backbone(name, mobile.lite(name), _LITE_LICENCE)
+        return Backbone(name, weights.lite(name), _LITE_LICENCE)
     if name == _RESNET and not pretrained:
         return Backbone(name, hub.resnet50())
     if path.is_dir():
@@ -140,5 +140,5 @@ def _folder(name: str, path: Path, *, pretrained: bool) -> Backbone:
     if (path / "config.json").is_file():
         tower = hub.folder(path, pretrained=pretrained)
         return Backbone(name, tower, licence(path) if pretrained else "")
-    body = mobile.folder(path)
+    body = weights.folder(path)
     return Backbone(name, body, licence(path)) if pretrained else Backbone(name, Mobile(MOBILENET))

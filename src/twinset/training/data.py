@@ -15,6 +15,7 @@ from twinset.progress import SILENT, Progress
 from twinset.records import Fault, Photo
 from twinset.training.loader import Loader
 from twinset.training.shop import Source, Validation, no_validation, of_root
+from twinset.training.sources import Part
 from twinset.where import Where
 
 
@@ -37,7 +38,7 @@ class TrainingData:
     what was decided. With several shops paths and item ids begin with the shop's name.
     """
 
-    train: tuple[Photo, ...]
+    parts: tuple[Part, ...]
     validations: tuple[Validation, ...]
     files: Mapping[str, Path]
     sources: tuple[Source, ...]
@@ -45,6 +46,11 @@ class TrainingData:
     faults: tuple[Fault, ...]
     notes: tuple[str, ...]
     unreadable: tuple[Fault, ...] = ()
+
+    @property
+    def train(self) -> tuple[Photo, ...]:
+        """The photos to train on, of all sources."""
+        return tuple(photo for part in self.parts for photo in part.photos)
 
     @property
     def digest(self) -> str:
@@ -86,7 +92,7 @@ def gather(sources: Sequence[Path], selection: Selection | None = None) -> Train
         for name, root in _names(roots)
     ]
     found = TrainingData(
-        train=tuple(photo for shop in shops for photo in shop.train),
+        parts=tuple(Part(shop.source.name, shop.train, shop.source.studio) for shop in shops),
         validations=tuple(shop.validation for shop in shops if shop.validation),
         files={path: file for shop in shops for path, file in shop.files.items()},
         sources=tuple(shop.source for shop in shops),
@@ -121,7 +127,9 @@ def without(data: TrainingData, faults: Sequence[Fault]) -> TrainingData:
     lost = [part.name for part in cut if not part.judges()]
     return replace(
         data,
-        train=tuple(photo for photo in data.train if photo.path not in bad),
+        parts=tuple(
+            replace(part, photos=tuple(p for p in part.photos if p.path not in bad)) for part in data.parts
+        ),
         validations=tuple(part for part in cut if part.name not in lost),
         faults=(*data.faults, *faults),
         notes=(*data.notes, *(no_validation(name) for name in lost)),

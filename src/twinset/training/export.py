@@ -41,9 +41,10 @@ def export(
     card: Card,
     *,
     box_margin: float = 0.0,
+    halves: bool = False,
     progress: Progress = SILENT,
 ) -> Exported:
-    """Writes a net as a bundle, if it embeds all `photos` as the net does.
+    """Writes a net as a bundle, if it embeds all `photos` as the net does; `halves` as in `to_onnx`.
 
     `photos` are files with the rows that name them, whose boxes count. An older bundle in `out` is replaced.
 
@@ -55,7 +56,7 @@ def export(
     """
     check_out(out)
     still = inference_copy(net)
-    model = to_onnx(still, preprocess.size)
+    model = to_onnx(still, preprocess.size, halves=halves)
     facts = Facts(
         name=card.name,
         dim=len(_outputs(still, np.zeros((preprocess.size, preprocess.size, 3), np.uint8))),

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from twinset.embedder import cores, in_order
 from twinset.progress import SILENT, Progress
 from twinset.store.lock import writing
-from twinset.training import augment, checkpoint, health, machine, schedule, validate
+from twinset.training import checkpoint, health, machine, schedule, validate
 from twinset.training.assemble import accelerator_of, loss_of, net_of, optimizer_of, sampler_of, triplet_loss_of
 from twinset.training.average import Average
+from twinset.training.blend import Blend, Seen
 from twinset.training.checkpoint import Kept, State
 from twinset.training.data import Selection, TrainingData, gather
-from twinset.training.draws import LOOKS, NOISE, generator
+from twinset.training.draws import NOISE, generator
+from twinset.training.feed import Feed, with_looks
 from twinset.training.health import Finding, Guard
 from twinset.training.journal import Journal
 from twinset.training.loader import Loader
@@ -29,7 +31,7 @@ from twinset.training.recipe import Recipe
 from twinset.training.run import Run, begin, facts_of, make, usable
 from twinset.training.sampler import Batch
 
-_Batches = Generator[tuple[Batch, Tensor], None, None]
+_Batches = Generator[tuple[Batch, Tensor | Seen], None, None]
 
 _LOG: Final = logging.getLogger(__name__)
 _LOG_EVERY: Final = 10
@@ -90,7 +92,10 @@ def fit(
         run = begin(out, recipe, resume=resume)  # again, now that nobody else writes
         loader = Loader(found.files, prepare, recipe.box_margin)
         found = usable(run, found, loader, loss, progress)
-        training = _Training(run, recipe, found, loader, net=module, loss=loss, accelerator=accelerator, say=say)
+        feed = Feed(recipe, sampler_of(recipe, found.parts), loader)
+        if isinstance(module, Blend):
+            feed = with_looks(feed, module.to(accelerator.device), found, run.looks, progress)
+        training = _Training(run, feed, found, net=module, loss=loss, accelerator=accelerator, say=say)
         if not run.described:
             facts = facts_of(found, selection, module, loss, prepare)
             run.write(recipe, facts | {"environment": machine.facts(accelerator.device)}, found.faults)
@@ -98,19 +103,22 @@ def fit(
             say(f"skipped {len(found.faults):,} of {found.rows:,} rows, see {run.skipped}")
         for note in training.notes:
             say(note)
-        return training.go(progress)
+        fitted = training.go(progress)
+        feed.forget()
+        return fitted
 
 
 class _Training:
     """One run, from its last checkpoint or from the start."""
 
     def __init__(
-        self, run: Run, recipe: Recipe, found: TrainingData, loader: Loader, *,
+        self, run: Run, feed: Feed, found: TrainingData, *,
         net: nn.Module, loss: Loss, accelerator: Accelerator, say: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self._run, self._recipe, self._validations, self._loader = run, recipe, found.validations, loader
+        self._run, self._feed, self._validations = run, feed, found.validations
+        recipe = feed.recipe
+        self._recipe, self._sampler = recipe, feed.sampler
         self._net, self._accelerator = net.to(accelerator.device), accelerator
-        self._sampler = sampler_of(recipe, found.train)
         self._steps = schedule.steps(recipe, self._sampler.size)
         self._loss, self._margin, self._say = loss, triplet_loss_of(recipe), say
         if isinstance(self._loss, nn.Module):
@@ -136,7 +144,7 @@ class _Training:
         progress.start("training", size.before(left.stop) - size.before(left.start) if left else 0)
         with closing(Journal(self._run.folder, state.step)) as journal:
             try:
-                with closing(in_order(self._load, left, ahead=cores() + 2)) as batches:
+                with closing(in_order(self._feed.load, left, ahead=cores() + 2)) as batches:
                     self._loop(batches, journal, progress)
             finally:
                 progress.finish()
@@ -174,39 +182,38 @@ class _Training:
             group["lr"] = group["base"] * share
         seen = 0
         for part in range(recipe.accumulate):
-            batch, pixels = next(batches)
+            batch, taken = next(batches)
             seen += len(batch.photos)
-            labels = torch.from_numpy(batch.labels).to(device)
-            indices = tuple(torch.from_numpy(index).to(device) for index in batch.indices)
             noise = generator(recipe.seed, NOISE, state.step, part)
             torch.manual_seed(int(noise.integers(2**63)))
             with self._accelerator.accumulate(self._net):
-                with self._accelerator.autocast():
-                    embeddings = self._net(pixels.to(device))
-                loss = self._loss(embeddings.float(), labels, indices)
-                reading = health.read(embeddings.float(), labels, indices, loss, self._margin)
-                self._tell(self._guard.look(reading, state.step + 1), state.step + 1, journal)
-                if reading.triplets:
-                    state.readings.append(reading)
-                self._accelerator.backward(loss)
+                self._accelerator.backward(self._lost(batch, taken.to(device), journal))
                 self._optimizer.step()
                 self._optimizer.zero_grad()
         if self._average:
             self._average.update(self._net, state.step)
         return seen
 
-    def _load(self, number: int) -> tuple[Batch, Tensor]:
-        """The photos of one batch, prepared; runs on the loader's threads."""
-        batch = self._sampler.batch(number)
-        if self._recipe.augment == "none":
-            return batch, self._loader.batch(batch.photos)
-        draws = (generator(self._recipe.seed, LOOKS, number, place) for place in range(len(batch.photos)))
-        return batch, self._loader.batch(batch.photos, [augment.light(draw) for draw in draws])
+    def _lost(self, batch: Batch, taken: Tensor | Seen, journal: Journal) -> Tensor:
+        """The loss of a batch; what it tells of the run's health is noted."""
+        state, net = self._state, self._net
+        if batch.studio and isinstance(net, Blend) and isinstance(taken, Seen):
+            return -net.unlearned(taken).log().mean()
+        with self._accelerator.autocast():
+            embeddings = net(taken).float()
+        labels = torch.from_numpy(batch.labels).to(embeddings.device)
+        indices = tuple(torch.from_numpy(index).to(embeddings.device) for index in batch.indices)
+        loss = self._loss(embeddings, labels, indices)
+        reading = health.read(embeddings, labels, indices, loss, self._margin)
+        self._tell(self._guard.look(reading, state.step + 1), state.step + 1, journal)
+        if reading.triplets:
+            state.readings.append(reading)
+        return loss + self._recipe.hold * net.strain() if isinstance(net, Blend) else loss
 
     def _evaluate(self, journal: Journal) -> None:
         state = self._state
         net = self._average.net if self._average else self._net
-        measured = validate.measure(net, self._validations, self._loader, self._accelerator.device)
+        measured = validate.measure(net, self._validations, self._feed.loader, self._accelerator.device)
         if measured:
             figures = validate.recalls(measured)
             journal.write(state.step, figures)

@@ -15,6 +15,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 from torch import Tensor, nn
 
 from twinset.errors import BundleError
+from twinset.training.halves import halve
 
 _OPSET: Final = 18
 """What torch's exporter writes without converting, and every ONNX Runtime since 1.14 reads."""
@@ -28,12 +29,13 @@ _NAMES: Final = {"in.photos": "photos", "out.embedding": "embedding", "out.place
 _PARAMETERS: Final = "net."
 
 
-def to_onnx(net: nn.Module, size: int) -> bytes:
+def to_onnx(net: nn.Module, size: int, *, halves: bool = False) -> bytes:
     """A net as a model file without external data; equal nets give equal bytes.
 
     Its input `photos` is uint8 `(N, size, size, 3)`, any N; its output `embedding` float32 `(N, D)` of length 1.
     Where the net has a true `has_patches`, its `with_patches` gives a second output, `patches`, float32
-    `(N, h, w, D)`: empty, `(N, 0, 0, D)`, unless the input `want_patches` is true. The net stays as it is.
+    `(N, h, w, D)`: empty, `(N, 0, 0, D)`, unless the input `want_patches` is true. With `halves` the weights
+    are stored in float16, and computed in float32. The net stays as it is.
 
     Raises:
         BundleError: the net has an operation that ONNX lacks, depends on how many photos there are, gives
@@ -48,6 +50,8 @@ def to_onnx(net: nn.Module, size: int) -> bytes:
     _strip(model)
     if patches:
         _on_demand(model.graph)
+    if halves:
+        halve(model.graph)
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:

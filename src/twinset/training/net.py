@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from twinset.errors import BundleError, IntegrityError, MissingExtraError, UsageError
 from twinset.preprocess import Preprocess
 from twinset.training import backbone as backbones
+from twinset.training import blend
 from twinset.training.backbone import Backbone
+from twinset.training.blend import Blend, BlendShape
 from twinset.training.head import ClassToken, HeadName, PoolName, check, head, pooling
 from twinset.training.recipe import Recipe
 
@@ -93,6 +95,11 @@ class Net(nn.Module):
         ends = [*self.pool.parameters(), *self.head.parameters()]
         return _trained(list(self.backbone.parameters())), _trained(ends)
 
+    @property
+    def told(self) -> str:
+        """The head in words, for a model card."""
+        return f"{self.shape.pooling} pooling, {self.shape.head}, {self.shape.dim}"
+
     def facts(self) -> dict[str, Any]:
         """JSON from which `rebuild` makes an equal net, but for its weights."""
         prepared = asdict(self.preprocess) | {"fill": list(self.preprocess.fill)}
@@ -109,7 +116,11 @@ class Net(nn.Module):
         return [module for stage in stages[: len(stages) - self.shape.trainable_stages] for module in stage]
 
 
-def build(recipe: Recipe) -> Net:
+Built = Net | Blend
+"""The nets that a recipe can name."""
+
+
+def build(recipe: Recipe) -> Built:
     """The net of a recipe, with pretrained weights in its backbone where the recipe says so.
 
     Raises:
@@ -118,11 +129,13 @@ def build(recipe: Recipe) -> Net:
     """
     backbone = backbones.load(recipe.backbone, pretrained=recipe.pretrained)
     prepare = Preprocess(recipe.size or backbone.size, backbone.filter, recipe.fit)
+    if recipe.head == "blend":
+        return Blend(backbone, BlendShape(recipe.dim, recipe.trainable_stages), prepare)
     shape = Shape(recipe.pooling, recipe.head, recipe.dim, recipe.dropout, recipe.trainable_stages)
     return Net(backbone, shape, prepare)
 
 
-def rebuild(facts: Mapping[str, Any]) -> Net:
+def rebuild(facts: Mapping[str, Any]) -> Built:
     """A net with random weights from what `Net.facts` told; its `state_dict` fits strictly. No file is read.
 
     Raises:
@@ -132,8 +145,10 @@ def rebuild(facts: Mapping[str, Any]) -> Net:
     """
     try:
         backbone = backbones.rebuild(facts["backbone"])
-        check(facts["pooling"], facts["head"])
         prepare = Preprocess.of(facts["preprocess"])
+        if facts["head"] == "blend":
+            return blend.of_facts(facts, backbone, prepare)
+        check(facts["pooling"], facts["head"])
         shape = Shape(facts["pooling"], facts["head"], facts["dim"], facts["dropout"], facts["trainable_stages"])
         return Net(backbone, shape, prepare)
     except MissingExtraError:

@@ -35,22 +35,24 @@ class Recipe:
     backbone: str
     pretrained: bool = True
     pooling: Literal["average", "gem", "cls", "attention"] = "average"
-    head: Literal["dense", "bn"] = "dense"
+    head: Literal["dense", "bn", "blend"] = "dense"
     dim: int = 512
     dropout: float = 0.0
     trainable_stages: int = -1
     size: int = 224
     fit: Literal["crop", "letterbox"] = "letterbox"
     box_margin: float = 0.0
-    sampler: Literal["triplets", "pairs"] = "pairs"
+    sampler: Literal["triplets", "pairs", "sources"] = "pairs"
     batch: int = 32
     augment: Literal["none", "light"] = "none"
+    looks: int = 0
     loss: Literal["triplet", "contrast"] = "triplet"
     margin: float = 0.5
     normalise: bool = False
     squared: bool = False
     temperature: float = 0.07
     triplet_weight: float = 1.0
+    hold: float = 0.0
     rate: float = 1e-4
     backbone_rate: float = 1.0
     weight_decay: float = 0.0
@@ -77,6 +79,13 @@ class Recipe:
             raise UsageError(f"size = {self.size} is out of range", "use 8 to 2048, or 0 for the backbone's own")
         if self.head == "dense" and self.dim == 0:
             raise UsageError("dim = 0 goes with head = bn only", "set dim, for example 512")
+        if (self.head == "blend") != (self.looks > 0):
+            raise UsageError(
+                f"head = {self.head} does not go with looks = {self.looks}",
+                "set head = blend and looks = 4, or neither",
+            )
+        if self.sampler == "sources" and (self.head != "blend" or self.loss != "contrast"):
+            raise UsageError("sampler = sources goes with head = blend and loss = contrast", "set sampler = pairs")
         if self.loss == "contrast" and self.sampler == "triplets":
             raise UsageError("loss = contrast needs many negatives in a batch", "set sampler = pairs")
 
@@ -103,9 +112,11 @@ _RANGES: Final = {
     "size": (0, 2048),
     "box_margin": (0, 1),
     "batch": (2, 65_536),
+    "looks": (0, 100),
     "margin": (0, 100),
     "temperature": (1e-3, 10),
     "triplet_weight": (0, 100),
+    "hold": (0, 100),
     "rate": (0, 10),
     "backbone_rate": (0, 10),
     "weight_decay": (0, 1),

@@ -19,7 +19,7 @@ from twinset.progress import SILENT, Progress
 from twinset.records import Photo
 from twinset.training import checkpoint, encoder
 from twinset.training.export import Exported, export
-from twinset.training.net import Net, rebuild
+from twinset.training.net import Built, rebuild
 from twinset.training.run import Run
 
 _DRAWN_ITEMS: Final = 2
@@ -35,12 +35,13 @@ def export_run(
     licence: str = "",
     net: nn.Module | None = None,
     photos_root: Path | None = None,
+    halves: bool = False,
     progress: Progress = SILENT,
 ) -> Exported:
     """Writes the best weights of a run as a bundle, by default named after its folder.
 
     `net` must be given where the run trained one of the caller's own, `photos_root` where its photos have moved:
-    the folder in which their paths now start.
+    the folder in which their paths now start. `halves` stores the weights in half the bytes.
 
     Raises:
         PathError: there is no run, it has no weights yet, its photos have moved, or `out` holds something else.
@@ -61,7 +62,9 @@ def export_run(
     prepare = Preprocess.of(facts["preprocess"])
     samples = _samples(facts["samples"], photos_root)
     card = _card(run, facts, best, module, name=name or out.resolve().name, licence=licence)
-    return export(module, prepare, samples, out, card, box_margin=run.recipe().box_margin, progress=progress)
+    return export(
+        module, prepare, samples, out, card, box_margin=run.recipe().box_margin, halves=halves, progress=progress
+    )
 
 
 def export_published(
@@ -97,7 +100,7 @@ def export_published(
         return export(model, model.prepared.preprocess(), samples, out, card, progress=progress)
 
 
-def _rebuilt(facts: Mapping[str, Any], folder: Path) -> Net:
+def _rebuilt(facts: Mapping[str, Any], folder: Path) -> Built:
     if isinstance(facts["net"], str):
         raise UsageError(
             f"the run in {folder} trained {facts['net']}, a net of your own",
@@ -131,9 +134,9 @@ def _card(
     train, recipe = facts["train"], run.recipe()
     return Card(
         name=name,
-        backbone=_shown(net.backbone.name) if isinstance(net, Net) else type(net).__name__,
-        backbone_licence=net.backbone.licence if isinstance(net, Net) else "",
-        head=f"{net.shape.pooling} pooling, {net.shape.head}, {net.dim}" if isinstance(net, Net) else "",
+        backbone=_shown(net.backbone.name) if isinstance(net, Built) else type(net).__name__,
+        backbone_licence=net.backbone.licence if isinstance(net, Built) else "",
+        head=net.told if isinstance(net, Built) else "",
         recipe=replace(recipe, backbone=_shown(recipe.backbone)).text(),
         data=data,
         trained_on=f"{train['photos']:,} photos of {train['items']:,} items, of {', '.join(d.name for d in data)}",

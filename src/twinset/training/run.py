@@ -18,7 +18,7 @@ from twinset.training import recipe as recipes
 from twinset.training.data import Selection, TrainingData, readable, without
 from twinset.training.loader import Loader
 from twinset.training.losses import Loss
-from twinset.training.net import Net
+from twinset.training.net import Built
 from twinset.training.recipe import Recipe
 
 _FACTS: Final = "run.json"
@@ -53,6 +53,11 @@ class Run:
     def skipped(self) -> Path:
         """The rows that could not be used."""
         return self.folder / "skipped.csv"
+
+    @property
+    def looks(self) -> Path:
+        """What the frozen part of the net has seen: there while the run goes on."""
+        return self.folder / "looks"
 
     @property
     def described(self) -> bool:
@@ -201,7 +206,7 @@ def facts_of(
             {"file": str(found.files[photo.path]), "path": photo.path, "box": photo.box} for photo in shown
         ],
         "preprocess": asdict(prepare),
-        "net": net.facts() if isinstance(net, Net) else _kind(net),
+        "net": net.facts() if isinstance(net, Built) else _kind(net),
         "loss": _kind(loss),
         "notes": list(found.notes),
     }

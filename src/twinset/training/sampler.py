@@ -28,6 +28,8 @@ class Batch:
     photos: tuple[Photo, ...]
     labels: Index
     indices: tuple[Index, ...]
+    studio: bool = False
+    """Whether these are a shop's own views, from which a `Blend` learns its gate alone."""
 
 
 class Size(NamedTuple):
@@ -172,7 +174,7 @@ class Pairs:
         ]
         sides[0][0] = anchor
         chosen = np.array(sides, np.int64).reshape(-1)
-        return Batch(tuple(self._photos[i] for i in chosen), self._labels[chosen], _across(len(items)))
+        return Batch(tuple(self._photos[i] for i in chosen), self._labels[chosen], across(len(items)))
 
     def _neighbours(self, item: int, draw: np.random.Generator) -> list[int]:
         """The item, then others in random order: of its category, then of the levels above it."""
@@ -185,7 +187,7 @@ class Pairs:
         return list(found)
 
 
-def _across(items: int) -> tuple[Index, ...]:
+def across(items: int) -> tuple[Index, ...]:
     """All pairs between the first half of a batch and the second, in both directions."""
     customer, shop = np.divmod(np.arange(items * items), items)
     same = customer == shop

@@ -27,6 +27,8 @@ class Source:
     photos: int
     items: int
     licence: str
+    studio: bool = False
+    """Whether views of a shop stand for customers' photos, of which there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ def of_root(
     if validation:
         notes.append(_judged(validation))
     return Shop(
-        source=Source(name, str(root), len(train), len({photo.item_id for photo in train}), _licence(root)),
+        source=Source(
+            name, str(root), len(train), len({photo.item_id for photo in train}), _licence(root), train != chosen
+        ),
         train=tuple(train),
         validation=validation,
         files=files,
