@@ -103,6 +103,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["file.bin"], 3, r"file\.bin is no ONNX file"),
         (["pickled"], 3, "pickled holds no run and no model: .*pickles are never read"),
         (["model", "--photos-root", "."], 2, "--photos-root is for the photos of a run, and model is none"),
+        (["model", "--halves"], 2, "--halves is for the weights of a run, and model is none: leave it out"),
+        (["pickled", "--halves"], 2, "--halves is for the weights of a run, and pickled is none"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(

@@ -209,7 +209,7 @@ def test_accumulated_gradients_are_the_mean_of_the_parts(manifest: Path, tmp_pat
     other.load_state_dict(net.state_dict())
     fit([manifest], tmp_path / "run", settings, net=net)
     found = gather([manifest])
-    sampler, loss, optimizer = sampler_of(settings, found.train), loss_of(settings), Adam(other.parameters(), 3e-3)
+    sampler, loss, optimizer = sampler_of(settings, found.parts), loss_of(settings), Adam(other.parameters(), 3e-3)
     loader = Loader(found.files, Preprocess(16), 0.0)
     for number in range(2):
         batch = sampler.batch(number)

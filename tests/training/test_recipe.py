@@ -1,7 +1,9 @@
 """Recipes: flat, typed, and nothing unknown gets in."""
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -54,6 +56,12 @@ def test_settings_are_typed_by_their_key() -> None:
         ("rate=nan", "rate = nan is out of range"),
         ("loss=contrast", "loss = contrast needs many negatives"),
         ("dim=0", "dim = 0 goes with head = bn"),
+        ("looks=4", "head = dense does not go with looks = 4: set head = blend and looks = 4, or neither"),
+        ("head=blend", "head = blend does not go with looks = 0: set head = blend and looks = 4, or neither"),
+        ("looks=101", "looks = 101 is out of range: use 0 to 100"),
+        ("hold=-1", "hold = -1.0 is out of range: use 0 to 100"),
+        ("sampler=sources", "sampler = sources goes with head = blend and loss = contrast: set sampler = pairs"),
+        ("sampler=source", "sampler = 'source' is unknown: did you mean sources?"),
     ],
 )
 def test_a_bad_setting_is_refused_with_its_mend(setting: str, message: str) -> None:
@@ -61,6 +69,38 @@ def test_a_bad_setting_is_refused_with_its_mend(setting: str, message: str) -> N
     with pytest.raises(UsageError) as refused:
         recipe.load("founding").changed([setting])
     assert str(refused.value).startswith(message)
+
+
+def test_sources_go_with_a_blend_and_contrast() -> None:
+    """The recipe `head` has all three; without one of them it is refused."""
+    head = recipe.load("head")
+    assert (head.head, head.sampler, head.loss, head.trainable_stages) == ("blend", "sources", "contrast", 0)
+    assert head.looks > 1
+    assert head.hold > 0
+    for settings in (["loss=triplet"], ["head=dense", "looks=0"]):
+        with pytest.raises(UsageError, match="sampler = sources goes with head = blend and loss = contrast"):
+            head.changed(settings)
+
+
+def test_the_settings_table_lists_every_setting() -> None:
+    """Each with its default, and each word that it may be."""
+    text = (Path(__file__).parent.parent.parent / "docs/training.md").read_text(encoding="utf-8")
+    table = text.split("\n## Settings\n")[1].split("\n## ")[0]
+    cells = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| `")
+    ]
+    listed: dict[str, str] = {}
+    for names, defaults, told in cells:
+        settings, given = names.replace("`", "").split(","), defaults.replace("`", "").split(",")
+        listed |= {name.strip(): f"{default.strip()} {told}" for name, default in zip(settings, given, strict=True)}
+    assert list(listed) == list(asdict(recipe.load("founding")))
+    for field in fields(recipe.Recipe):
+        default = listed[field.name].split(" ")[0]
+        if field.name != "backbone":
+            shown = json.loads(default) if isinstance(field.default, bool | int | float) else default
+            assert shown == field.default, field.name
+        for word in get_args(field.type):
+            assert word in listed[field.name], (field.name, word)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,19 @@ def test_pairs_hold_both_domains_of_items_of_one_category() -> None:
             assert {photo.category.split("/")[0] for photo in customers} == {"TOPS"}
 
 
+def test_mixed_pairs_are_of_all_categories() -> None:
+    """A customer photo and a shop photo of each item still, each category as often as it has items."""
+    sampler = Pairs(wardrobe(), 8, seed=2, mixed=True)
+    drawn = Counter[str]()
+    for step in range(200):
+        photos = sampler.batch(step).photos
+        assert [photo.item_id for photo in photos[:8]] == [photo.item_id for photo in photos[8:]]
+        assert len({photo.item_id for photo in photos}) == 8
+        drawn.update(photo.category for photo in photos)
+    assert drawn.keys() == {photo.category for photo in wardrobe()}
+    assert drawn["TOPS/Blouse"] == pytest.approx(200 * 16 * 10 / 30, rel=0.15)
+
+
 def test_pairs_lie_across_the_domains_in_both_directions() -> None:
     """Each photo's one positive is its item's photo of the other domain, its negatives all others there."""
     batch = Pairs(wardrobe(), 5, seed=0).batch(0)

@@ -12,6 +12,7 @@ from deepfashion_layout import lay_out
 from training.toys import shop
 from twinset.cli.main import main
 from twinset.training.journal import METRICS, rows
+from twinset.training.recipe import names
 
 Out = pytest.CaptureFixture[str]
 ROOT = Path(__file__).parent.parent.parent
@@ -75,7 +76,7 @@ def test_a_run_becomes_a_bundle_that_indexes_and_searches(trained: Path, tmp_pat
 def test_a_run_whose_photos_moved_is_exported_from_where_they_are(
     trained: Path, tmp_path: Path, capsys: Out
 ) -> None:
-    """A photo that is gone is named; --photos-root says where the paths start now."""
+    """A photo that is gone is named; --photos-root says where the paths start now. In halves the file is half."""
     folder = Path(shutil.copytree(trained, tmp_path / "copy"))
     facts = json.loads((folder / "run/run.json").read_text())
     for sample in facts["samples"]:
@@ -84,7 +85,10 @@ def test_a_run_whose_photos_moved_is_exported_from_where_they_are(
     arguments = ["export", str(folder / "run"), "--out", str(tmp_path / "b"), "-q"]
     assert main(arguments) == 3
     assert "a photo of this run, is not there: name with --photos-root" in capsys.readouterr().err
-    assert main([*arguments, "--photos-root", str(folder / "shop")]) == 0
+    assert main([*arguments, "--photos-root", str(folder / "shop"), "--halves"]) == 0
+    facts = json.loads((tmp_path / "b/bundle.json").read_text())
+    assert facts["precision"] == "f32"
+    assert (tmp_path / "b/model.onnx").stat().st_size < 2.8 * 2_250_000
 
 
 def test_a_resumed_run_needs_no_recipe_again(tmp_path: Path, capsys: Out) -> None:
@@ -113,7 +117,12 @@ def test_seeds_are_told_with_their_spread(tmp_path: Path, capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--recipe", "foundin"], 3, "there is no recipe foundin: name a .toml file, or one of contrast, founding"),
+        (
+            ["--recipe", "foundin"],
+            3,
+            f"there is no recipe foundin: name a .toml file, or one of {', '.join(names())}",
+        ),
+        (["--set", "looks=2"], 2, "head = dense does not go with looks = 2: set head = blend"),
         (["--set", "marign=1"], 2, "there is no setting 'marign': did you mean margin?"),
         (["--set", "backbone=lite9"], 3, "there is no backbone lite9: use one of mobilenetv2, efficientnet-lite0"),
         (["--hold-out", "style"], 2, "is no hold-out"),

@@ -17,9 +17,9 @@ from twinset.training.directions import START, Directions
 from twinset.training.mobile import Mobile
 from twinset.training.surface import Colour
 
-GENERAL: Final = 128
-COLOUR: Final = 128
-GRAIN: Final = 64
+GENERAL: Final = 96
+COLOUR: Final = 96
+GRAIN: Final = 48
 LEAST_DIM: Final = GENERAL + COLOUR + GRAIN + 16
 _SHARES: Final = (0.30, 0.55, 0.15)
 """How much general features, colour and grain count beside each other: the best on luma's styles 8-f."""
@@ -50,6 +50,7 @@ class Tail(nn.Module):
         super().__init__()
         self.blocks = copy.deepcopy(nn.ModuleList(body.blocks[body.begins[-stages] :]))
         self.head = copy.deepcopy(body.head)
+        self.requires_grad_(True)  # the copy of what is frozen is frozen too
 
     def forward(self, trunk: Tensor) -> Tensor:
         """Places (N, 1280, h, w)."""
@@ -94,9 +95,9 @@ class Blend(nn.Module):
         self.backbone = backbone.requires_grad_(False)
         self.tail = Tail(body, shape.trainable_stages) if shape.trainable_stages else None
         self.seen_colour = Colour()
-        self.general = Directions(backbone.width, GENERAL).requires_grad_(False)
-        self.colour = Directions(surface.BINS, COLOUR).requires_grad_(False)
-        self.grain = Directions(sum(body.widths), GRAIN).requires_grad_(False)
+        self.general = Directions(backbone.width, GENERAL, alike=False, whiten=0.25).requires_grad_(False)
+        self.colour = Directions(surface.BINS, COLOUR, alike=False).requires_grad_(False)
+        self.grain = Directions(sum(body.widths), GRAIN, alike=False, whiten=0.5).requires_grad_(False)
         self.learned = Directions(backbone.width, learned)
         self.fine = Directions(backbone.width, learned) if self.tail is not None else None
         self.gate = nn.Linear(backbone.width, 1)
@@ -150,8 +151,12 @@ class Blend(nn.Module):
         return out, torch.cat(patches, dim=3)
 
     def unlearned(self, seen: Seen) -> Tensor:
-        """How much of the length what is not learned has, `(N,)`, in 0-1."""
-        return self._gate(seen.general)[:, 0]
+        """How much of the squared length what is not learned has, `(N,)`, in 0-1."""
+        return self._gate(seen.general)[:, 0].sigmoid()
+
+    def views_loss(self, seen: Seen) -> Tensor:
+        """What a shop's own views teach: that nothing is learned of them. Minus the logarithm of `unlearned`."""
+        return functional.softplus(-self._gate(seen.general)).mean()
 
     def strain(self) -> Tensor:
         """How far the learned layer has gone from its start: the squared distance, in starting weights."""
@@ -212,13 +217,18 @@ class Blend(nn.Module):
         return [self.general(general), self.colour(colour), self.grain(grain), learned]
 
     def _gate(self, general: Tensor) -> Tensor:
-        gate: Tensor = self.gate(self.general.standard(general))
-        return gate.sigmoid()
+        """What the gate says, `(N, 1)`, before it is squashed into 0-1."""
+        gate: Tensor = self.gate(self.learned.standard(general) * START)
+        return gate
 
     def _roots(self, general: Tensor) -> list[Tensor]:
-        """The length of each part, `(N, 1)`; their squares add up to 1."""
+        """The length of each part, `(N, 1)`; their squares add up to 1.
+
+        The root of a sigmoid, written so that its slope is finite where it is 0.
+        """
         gate = self._gate(general)
-        return [*((gate * share).sqrt() for share in _SHARES), (1 - gate).sqrt()]
+        root, rest = (torch.exp(functional.softplus(side) / -2) for side in (-gate, gate))
+        return [*(root * share**0.5 for share in _SHARES), rest]
 
 
 def _length(vectors: Tensor) -> Tensor:

@@ -121,6 +121,16 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise IntegrityError(f"{path} is no checkpoint, or damaged: {error}", "start the run anew") from error
 
 
+def done(path: Path) -> bool:
+    """Whether there is a checkpoint, of a run that has come to its end.
+
+    Raises:
+        IntegrityError: it is damaged.
+
+    """
+    return path.is_file() and bool(load(path)[1].get("done"))
+
+
 def _part(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     start = f"{prefix}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}

@@ -47,8 +47,12 @@ class Feed:
         return self.loader.batch(photos, [augment.light(draw) for draw in draws])
 
 
-def with_looks(feed: Feed, net: Blend, found: TrainingData, folder: Path, progress: Progress) -> Feed:
+def with_looks(
+    feed: Feed, net: Blend, found: TrainingData, folder: Path, progress: Progress, *, done: bool = False
+) -> Feed:
     """The feed with looks at every photo, kept in a folder, from which the parts of the net begin.
+
+    A run that is done needs none.
 
     Raises:
         DiskFullError, ResourceError: they cannot be written, by the reason.
@@ -56,6 +60,7 @@ def with_looks(feed: Feed, net: Blend, found: TrainingData, folder: Path, progre
 
     """
     looks = Looks(folder, found.train, feed.recipe)
-    looks.see(net.eval(), feed.loader, found.digest, progress)
-    net.begin(looks.plain().to(net.gate.weight.device))
+    if not done:
+        looks.see(net.eval(), feed.loader, found.digest, progress)
+        net.begin(looks.plain().to(net.gate.weight.device))
     return replace(feed, looks=looks)

@@ -94,7 +94,8 @@ def fit(
         found = usable(run, found, loader, loss, progress)
         feed = Feed(recipe, sampler_of(recipe, found.parts), loader)
         if isinstance(module, Blend):
-            feed = with_looks(feed, module.to(accelerator.device), found, run.looks, progress)
+            module.to(accelerator.device)
+            feed = with_looks(feed, module, found, run.looks, progress, done=checkpoint.done(run.last))
         training = _Training(run, feed, found, net=module, loss=loss, accelerator=accelerator, say=say)
         if not run.described:
             facts = facts_of(found, selection, module, loss, prepare)
@@ -198,7 +199,7 @@ class _Training:
         """The loss of a batch; what it tells of the run's health is noted."""
         state, net = self._state, self._net
         if batch.studio and isinstance(net, Blend) and isinstance(taken, Seen):
-            return -net.unlearned(taken).log().mean()
+            return net.views_loss(taken)
         with self._accelerator.autocast():
             embeddings = net(taken).float()
         labels = torch.from_numpy(batch.labels).to(embeddings.device)

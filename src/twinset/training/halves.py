@@ -8,7 +8,8 @@ from onnx import GraphProto, TensorProto, helper, numpy_helper
 from twinset.errors import BundleError
 
 _SMALL: Final = 256
-"""Tensors of fewer numbers (means, scales, biases) stay as they are: they weigh nothing and may lie far from 1."""
+"""Tensors of fewer numbers stay as they are, and lists (means, scales, biases): they weigh nothing and may lie far
+from 1."""
 
 
 def halve(graph: GraphProto) -> None:
@@ -22,7 +23,7 @@ def halve(graph: GraphProto) -> None:
     """
     casts = []
     for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _SMALL:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2 or np.prod(tensor.dims) < _SMALL:
             continue
         values = numpy_helper.to_array(tensor)
         with np.errstate(over="ignore"):

@@ -1,10 +1,11 @@
 """What the frozen part of a net sees of a few looks at every training photo: computed once, read at every step."""
 
 import json
-import shutil
+import os
 from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,11 @@ from twinset.training.run import evenly
 _AT_ONCE: Final = 32
 _MOST_TO_BEGIN: Final = 6000
 _DONE: Final = "done.json"
+_DEPENDS_ON: Final = (
+    "backbone", "pretrained", "trainable_stages", "size", "fit", "box_margin", "augment", "looks", "precision",
+    "seed",
+)  # fmt: skip
+"""The settings on which it depends what is seen."""
 
 
 class Looks:
@@ -41,19 +47,21 @@ class Looks:
         self._kept: list[npt.NDArray[np.float16]] = []
 
     def see(self, net: Blend, loader: Loader, digest: str, progress: Progress) -> None:
-        """Computes what is seen, or opens what a run that was cut has seen already of the same photos.
+        """Computes what is seen, or opens what a run that was cut has seen already of the same photos, alike.
 
         Raises:
             DiskFullError, ResourceError: it cannot be written, by the reason.
 
         """
         done = self._folder / _DONE
+        told = {"digest": digest} | {name: getattr(self._recipe, name) for name in _DEPENDS_ON}
         with disk_errors(self._folder):
-            if not (done.is_file() and json.loads(done.read_text(encoding="utf-8")) == digest):
+            if not (done.is_file() and json.loads(done.read_text(encoding="utf-8")) == told):
                 self.forget()
-                self._folder.mkdir(parents=True)
-                self._compute(net, loader, progress)
-                write_whole(done, json.dumps(digest).encode())
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with ExitStack() as files:
+                    self._compute(net, loader, files, progress)
+                write_whole(done, json.dumps(told).encode())
             self._kept = [np.load(self._folder / f"{name}.npy", mmap_mode="r") for name in Seen._fields]
 
     def plain(self) -> Seen:
@@ -69,9 +77,12 @@ class Looks:
         return self._of(rows)
 
     def forget(self) -> None:
-        """Removes what was kept."""
+        """Removes what was kept, first the word that it is whole, and the folder unless it holds something else."""
         self._kept = []
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with suppress(OSError):
+            for name in (_DONE, f"{_DONE}.tmp", *(f"{name}.npy" for name in Seen._fields)):
+                (self._folder / name).unlink(missing_ok=True)
+            self._folder.rmdir()
 
     def _row(self, photo: int, look: int) -> int:
         return photo * self._recipe.looks + look
@@ -82,7 +93,7 @@ class Looks:
         tensors = [torch.from_numpy(places.astype(np.float32)).contiguous(memory_format=torch.channels_last)]
         return Seen(*tensors, *(torch.from_numpy(kept[rows].astype(np.float32)) for kept in others))
 
-    def _compute(self, net: Blend, loader: Loader, progress: Progress) -> None:
+    def _compute(self, net: Blend, loader: Loader, opened: ExitStack, progress: Progress) -> None:
         rows, device = len(self._photos) * self._recipe.looks, net.gate.weight.device
         parts = [range(i, min(i + _AT_ONCE, rows)) for i in range(0, rows, _AT_ONCE)]
 
@@ -90,26 +101,32 @@ class Looks:
             return torch.cat([self._pixels(loader, *divmod(row, self._recipe.looks)) for row in part])
 
         precise = self._recipe.precision == "f32"
-        files: list[npt.NDArray[np.float16]] = []
+        files: list[BinaryIO] = []
+        loaded = opened.enter_context(closing(in_order(load, parts, ahead=cores() + 2)))
         progress.start("looking", rows)
         try:
             with torch.no_grad():
-                for part, pixels in zip(parts, in_order(load, parts, ahead=cores() + 2), strict=True):
+                for part, pixels in zip(parts, loaded, strict=True):
                     with torch.autocast(device.type, torch.bfloat16, enabled=not precise):
                         seen = net.see(pixels.to(device))
                     if not files:
-                        files = [
-                            self._file(name, rows, each) for name, each in zip(Seen._fields, seen, strict=True)
-                        ]
+                        named = zip(Seen._fields, seen, strict=True)
+                        files = [opened.enter_context(self._file(name, rows, each)) for name, each in named]
                     for file, each in zip(files, seen, strict=True):
-                        file[part.start : part.stop] = each.half().cpu().numpy()
+                        file.write(each.half().cpu().numpy().tobytes())
                     progress.advance(len(part))
         finally:
             progress.finish()
+        for file in files:  # before the marker that says that they are whole
+            file.flush()
+            os.fsync(file.fileno())
 
-    def _file(self, name: str, rows: int, like: Tensor) -> npt.NDArray[np.float16]:
-        shape = (rows, *like.shape[1:])
-        return np.lib.format.open_memmap(self._folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape)
+    def _file(self, name: str, rows: int, like: Tensor) -> BinaryIO:
+        """A file to which rows are written one after the other: a full disk would end a process that maps it."""
+        file = (self._folder / f"{name}.npy").open("wb")
+        told = {"descr": "<f2", "fortran_order": False, "shape": (rows, *like.shape[1:])}
+        np.lib.format.write_array_header_1_0(file, told)
+        return file
 
     def _pixels(self, loader: Loader, photo: int, look: int) -> Tensor:
         photos = [self._photos[photo]]

@@ -22,7 +22,7 @@ from twinset.training.net import Built
 from twinset.training.recipe import Recipe
 
 _FACTS: Final = "run.json"
-_LEFT: Final = ("writer.lock", "recipe.toml.tmp")
+_LEFT: Final = ("writer.lock", "recipe.toml.tmp", "looks")
 """What a run that was killed before its first step may have left."""
 _KEYS: Final = frozenset(
     ("sources", "selection", "train", "digest", "unreadable", "samples", "preprocess", "net", "loss", "notes")

@@ -136,15 +136,16 @@ class Pairs:
     """`size` items of one category a batch, a customer and a shop photo of each; pairs lie across the domains.
 
     A customer photo drawn at random decides the category; where it has too few items, those of the levels above
-    fill the batch. Items with photos of one domain only are left out, and counted.
+    fill the batch. With `mixed` items of all categories make a batch. Items with photos of one domain only are left
+    out, and counted.
 
     Raises:
         ManifestError: fewer than two items have photos of both domains.
 
     """
 
-    def __init__(self, photos: Sequence[Photo], size: int, seed: int) -> None:
-        self._photos, self._seed = tuple(photos), seed
+    def __init__(self, photos: Sequence[Photo], size: int, seed: int, *, mixed: bool = False) -> None:
+        self._photos, self._seed, self._mixed = tuple(photos), seed, mixed
         self._labels = _labels(photos)
         self._customer = _by_item(photos, self._labels, "customer")
         self._shop = _by_item(photos, self._labels, "shop")
@@ -179,7 +180,8 @@ class Pairs:
     def _neighbours(self, item: int, draw: np.random.Generator) -> list[int]:
         """The item, then others in random order: of its category, then of the levels above it."""
         found = {item: None}
-        for level in (*reversed(levels(self._category[item])), ""):
+        climbed = [] if self._mixed else reversed(levels(self._category[item]))
+        for level in (*climbed, ""):
             for other in draw.permutation(self._pools[level]).tolist():
                 found.setdefault(other)
                 if len(found) == self._size:

@@ -27,16 +27,19 @@ class Part:
 class Sources:
     """One source a batch, each in turn, `2 × size` photos of it.
 
-    Items with photos of both domains are drawn as `Pairs` are. Where there are none, photos of one category count
-    as alike. A shop's own views teach no likeness: a few hundred would be learned by heart.
+    Items with photos of both domains are drawn as `Pairs`, of all categories. Where there are none, photos of one
+    category count as alike. A shop's own views teach no likeness: a few hundred would be learned by heart.
 
     Raises:
-        ManifestError: a source holds none of these.
+        ManifestError: a source holds none of these, or there is none.
 
     """
 
     def __init__(self, parts: Sequence[Part], size: int, seed: int) -> None:
-        self._samplers = [_sampler(part, size, seed) for part in parts if part.photos]
+        parts = [part for part in parts if part.photos]
+        if not parts:
+            raise ManifestError("no photo is left to train on", "give rows whose split is train or empty")
+        self._samplers = [_sampler(part, size, seed) for part in parts]
         photos = sum(len(part.photos) for part in parts)
         batches = ceil(photos / (2 * size * len(self._samplers))) * len(self._samplers)
         self.size = Size(batches, 2 * size, 2 * size * batches)
@@ -134,4 +137,4 @@ def _sampler(part: Part, size: int, seed: int) -> Sampler:
     for photo in part.photos:
         domains.setdefault(photo.item_id, set()).add(photo.domain)
     both = sum({"customer", "shop"} <= found for found in domains.values())
-    return Pairs(part.photos, size, seed) if both > 1 else Categories(part.photos, size, seed)
+    return Pairs(part.photos, size, seed, mixed=True) if both > 1 else Categories(part.photos, size, seed)

@@ -9,16 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_LIGHTS: Final = 8
+_LIGHTS: Final = 16
 _TINTS: Final = 12
 BINS: Final = _LIGHTS * _TINTS**2
-_SPREAD: Final = 3.0
+_SPREAD: Final = 4.0
 """Tints are stretched by this: garments hardly reach the corners of the cube of colours."""
 _SHRINK: Final = 2
 """Pixels on a side whose mean counts as one: fewer to count, and less of the grain."""
 _BRIGHT: Final = 14
 """Cells on a side, of which the brightest is taken for white."""
-_DARKEST: Final = 25 / 255
+_MOST_GAIN: Final = 1.3
+"""A dark photo is not made a bright one: black cloth fills some photos whole."""
 _WHITE: Final = 245 / 255
 _POWER: Final = 0.4
 """Less than the square root of a histogram: a wall counts for less, a button for more."""
@@ -35,11 +36,11 @@ class Colour(nn.Module):
     >>> blue[..., 2] = 200
     >>> shares = Colour()(blue, (1, 1))
     >>> tuple(shares.shape), round(float(shares.sum()), 4)
-    ((1, 1, 1, 1152), 1.0)
+    ((1, 1, 1, 2304), 1.0)
     """
 
     def forward(self, photos: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Each place's share of each bin, `(N, h, w, 1152)`, of uint8 `(N, H, W, 3)`, in rows and columns."""
+        """Each place's share of each bin, `(N, h, w, 2304)`, of uint8 `(N, H, W, 3)`, in rows and columns."""
         rows, columns = grid
         pixels = functional.avg_pool2d(photos.permute(0, 3, 1, 2).float() / 255, _SHRINK)
         pixels = _lit(pixels)
@@ -54,9 +55,9 @@ class Colour(nn.Module):
 
 
 def raised(shares: Tensor) -> tuple[Tensor, Tensor]:
-    """A histogram `(N, 1152)`, each share raised to a power below 1, and each place's contribution to it.
+    """A histogram `(N, 2304)`, each share raised to a power below 1, and each place's contribution to it.
 
-    The contributions `(N, h, w, 1152)` have it as their mean over the places.
+    The contributions `(N, h, w, 2304)` have it as their mean over the places.
     """
     shares = shares + _TINY  # so that no slope is infinite
     whole = shares.mean(dim=(1, 2))
@@ -86,7 +87,7 @@ def _lit(pixels: Tensor) -> Tensor:
     """Pixels `(N, 3, H, W)` of 0-1 in the light of their brightest cell."""
     side = pixels.shape[2] // _BRIGHT
     brightest = functional.avg_pool2d(pixels.mean(dim=1, keepdim=True), side).amax(dim=(2, 3), keepdim=True)
-    return (pixels * (_WHITE / brightest.clamp(min=_DARKEST))).clamp(max=1)
+    return (pixels * (_WHITE / brightest.clamp(min=_TINY)).clamp(max=_MOST_GAIN)).clamp(max=1)
 
 
 def _near(values: Tensor, levels: int) -> Tensor:
