@@ -22,6 +22,16 @@ _SCORES_AT_ONCE: Final = 2**24
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """Queries with the ranks of their right answers, ascending; how many more have none; and the gallery."""
+
+    queries: tuple[Photo, ...]
+    ranks: tuple[npt.NDArray[np.integer[Any]], ...]
+    without: int
+    gallery: tuple[Photo, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Gallery:
     """Photos sorted by the unit that is ranked; `starts` is where each unit begins."""
 
@@ -51,6 +61,44 @@ def evaluate(
         NoQueriesError: no query, none that `keep` keeps, no gallery, or no query with a right answer.
 
     """
+    found = ranked(photos, embeds, protocol, split, keep=keep)
+    names = [f"recall@{k}" for k in DEPTHS] + ["map"]
+    first = np.array([r[0] for r in found.ranks])
+    table = _table(found.ranks)
+    intervals = metrics.bootstrap(table, [photo.item_id for photo in found.queries], seed=seed)
+    return Evaluation(
+        protocol=protocol.name,
+        level=protocol.level,
+        split=split,
+        query_filter=" ".join(protocol.queries),
+        gallery_filter=" ".join(protocol.gallery),
+        relevant=protocol.relevant,
+        boxes_ignored=boxes_ignored,
+        queries=len(found.queries),
+        queries_without_positive=found.without,
+        gallery=len(found.gallery),
+        items=len({photo.item_id for photo in found.gallery}),
+        recall={k: metrics.recall_at_k(first, k) for k in DEPTHS},
+        map=metrics.mean_average_precision(found.ranks),
+        ci95=dict(zip(names, intervals, strict=True)),
+        by_category=_by_category(found.queries, table, names),
+    )
+
+
+def ranked(
+    photos: Sequence[Photo],
+    embeds: Embeds,
+    protocol: Protocol,
+    split: str,
+    *,
+    keep: Callable[[Photo], bool] = lambda _: True,
+) -> Ranked:
+    """The ranks of the right answers of every query, from which `evaluate` takes its figures.
+
+    Raises:
+        NoQueriesError: as `evaluate`.
+
+    """
     queries, gallery = protocols.select(photos, protocol, split)
     queries = _kept(queries, keep, protocol, split)
     both = {photo.path: photo for photo in (*queries, *gallery)}
@@ -69,27 +117,8 @@ def evaluate(
             f"among {len(gallery):,} gallery photos",
             "choose another with --protocol, --split, --queries, --gallery or --relevant",
         )
-    names = [f"recall@{k}" for k in DEPTHS] + ["map"]
-    first = np.array([r[0] for _, r in scored])
-    table = _table([r for _, r in scored])
-    intervals = metrics.bootstrap(table, [photo.item_id for photo, _ in scored], seed=seed)
-    return Evaluation(
-        protocol=protocol.name,
-        level=protocol.level,
-        split=split,
-        query_filter=" ".join(protocol.queries),
-        gallery_filter=" ".join(protocol.gallery),
-        relevant=protocol.relevant,
-        boxes_ignored=boxes_ignored,
-        queries=len(scored),
-        queries_without_positive=len(queries) - len(scored),
-        gallery=len(gallery),
-        items=len({photo.item_id for photo in gallery}),
-        recall={k: metrics.recall_at_k(first, k) for k in DEPTHS},
-        map=metrics.mean_average_precision([r for _, r in scored]),
-        ci95=dict(zip(names, intervals, strict=True)),
-        by_category=_by_category([photo for photo, _ in scored], table, names),
-    )
+    scored_queries, scored_ranks = zip(*scored, strict=True)
+    return Ranked(scored_queries, scored_ranks, len(queries) - len(scored), tuple(gallery))
 
 
 def _kept(queries: Sequence[Photo], keep: Callable[[Photo], bool], protocol: Protocol, split: str) -> list[Photo]:

@@ -168,7 +168,11 @@ def test_strange_keys_are_refused(name: str, tmp_path: Path) -> None:
     def other(tensors: dict[str, Tensor]) -> None:
         tensors[next(key for key in tensors if key.startswith(start))] = torch.zeros(1, 2, 3)
 
-    for change, what in ((less, "1 keys are missing: emb"), (more, "1 keys are unexpected: stra"), (other, "load")):
+    for change, what in (
+        (less, "1 keys are missing: emb"),
+        (more, "1 keys are unexpected: stra"),
+        (other, "1 keys are of another size: "),
+    ):
         folder = shutil.copytree(tmp_path / "sound", tmp_path / change.__name__)
         changed(folder, change)
         with pytest.raises(IntegrityError, match=what):
@@ -486,3 +490,24 @@ def test_pretrained_features_find_groceries(name: str) -> None:
     with torch.inference_mode():
         scores = embedded([phone[item] for item in items]) @ embedded([shop[item] for item in items]).T
     assert int((scores.argmax(dim=1) == torch.arange(len(items))).sum()) >= len(items) // 4
+
+
+def test_depthwise_filters_are_trained_in_full() -> None:
+    """In halves their gradient takes several times as long on a CPU; the pointwise ones stay in halves."""
+    net = Mobile("efficientnet-lite0")
+    kinds: dict[str, set[torch.dtype]] = {}
+
+    def note(module: nn.Module, _given: object, out: Tensor) -> None:
+        if isinstance(module, nn.Conv2d):
+            kinds.setdefault("depthwise" if module.groups > 1 else "others", set()).add(out.dtype)
+
+    for module in net.modules():
+        module.register_forward_hook(note)
+    pixels = torch.rand(1, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        net(pixels)
+    assert kinds == {"depthwise": {torch.float32}, "others": {torch.bfloat16}}
+    kinds.clear()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        net(pixels)
+    assert kinds == {"depthwise": {torch.bfloat16}, "others": {torch.bfloat16}}

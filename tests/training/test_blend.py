@@ -205,7 +205,7 @@ def test_facts_rebuild_an_equal_net(stages: int, lite: Backbone, three: Tensor) 
 
 def test_the_recipe_builds_it() -> None:
     """`head` gives a blend of 512 dimensions whose backbone stays as it is."""
-    net = build(load("head").changed(["pretrained=false"]))
+    net = build(load("head"))
     assert isinstance(net, Blend)
     assert (net.dim, net.preprocess.size, net.tail, net.groups()[0]) == (512, SIZE, None, [])
 
@@ -224,7 +224,7 @@ def test_the_recipe_builds_it() -> None:
 def test_what_does_not_fit_is_refused(change: dict[str, Any], match: str) -> None:
     """The setting, its value and what to set."""
     with pytest.raises(UsageError, match=match):
-        build(replace(load("head"), pretrained=False, **change))
+        build(replace(load("head"), **change))
 
 
 def test_a_tower_is_refused() -> None:

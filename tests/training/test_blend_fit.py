@@ -261,7 +261,7 @@ def test_what_cannot_be_begun_leaves_nothing_in_the_way(imagenet: Backbone, tmp_
     table, out = shop(tmp_path / "shop", items=4, customers=1), tmp_path / "run"
     few = SETTINGS.changed(["looks=1", "sampler=pairs", "trainable_stages=0"])
     for _ in range(2):
-        with pytest.raises(UsageError, match=f"6 photos cannot tell {GENERAL} principal directions: give more"):
+        with pytest.raises(UsageError, match=f"6 photos cannot tell {GENERAL} principal directions: give"):
             fit([table], out, few, net=blend(imagenet))
     (out / "looks/mine.txt").write_text("mine")
     (out / "notes.txt").write_text("mine")

@@ -82,5 +82,5 @@ def test_photos_that_are_all_one_tell_nothing(alike: bool, value: float) -> None
 def test_too_few_photos_are_refused() -> None:
     """With both numbers; as many photos as directions are enough."""
     begun(features(5))
-    with pytest.raises(UsageError, match="4 photos cannot tell 5 principal directions: give more"):
+    with pytest.raises(UsageError, match="4 photos cannot tell 5 principal directions: give 5 or more"):
         begun(features(4))

@@ -82,6 +82,12 @@ def test_sources_go_with_a_blend_and_contrast() -> None:
             head.changed(settings)
 
 
+def test_a_blend_begins_from_what_was_learned() -> None:
+    """Random features fade to nothing before they reach its gate."""
+    with pytest.raises(UsageError, match="head = blend begins from what a net has learned: set pretrained = true"):
+        recipe.load("head").changed(["pretrained=false"])
+
+
 def test_the_settings_table_lists_every_setting() -> None:
     """Each with its default, and each word that it may be."""
     text = (Path(__file__).parent.parent.parent / "docs/training.md").read_text(encoding="utf-8")

@@ -178,7 +178,8 @@ class Blend(nn.Module):
     def told(self) -> str:
         """The head in words, for a model card."""
         stages = self.shape.trainable_stages
-        copied = f"a copy of its last {stages} stages, trained, and " if stages else ""
+        last = "last stage" if stages == 1 else f"last {stages} stages"
+        copied = f"a copy of its {last}, trained, and " if stages else ""
         learned = self.dim - GENERAL - COLOUR - GRAIN
         return (
             f"{copied}a linear layer to {learned} dimensions; beside it {GENERAL} principal directions of its "

@@ -40,7 +40,7 @@ class Directions(nn.Module):
         if len(features) < len(self.weight):
             raise UsageError(
                 f"{len(features)} photos cannot tell {len(self.weight)} principal directions",
-                "give more, or set dim",
+                f"give {len(self.weight)} or more, or train by another recipe",
             )
         self.get_buffer("mean").copy_(features.mean(dim=0))
         deviation = features.std(dim=0)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -88,6 +89,12 @@ class _Conv(nn.Module):
         """(N, C, H, W) to (N, C', H / stride, W / stride), rounded up."""
         if self._pads:
             x = functional.pad(x, (*self._around(x.shape[3]), *self._around(x.shape[2])))
+        if self.conv.groups > 1 and _slow_in_halves(x):
+            with torch.autocast("cpu", enabled=False):
+                return self._normed(x.float())
+        return self._normed(x)
+
+    def _normed(self, x: Tensor) -> Tensor:
         out: Tensor = self.norm(self.conv(x))
         return out
 
@@ -95,6 +102,11 @@ class _Conv(nn.Module):
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         total = max(0, kernel - (side % stride or stride))
         return total // 2, total - total // 2
+
+
+def _slow_in_halves(x: Tensor) -> bool:
+    """Whether depthwise filters would be trained in halves on a CPU: there it takes several times as long."""
+    return x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
 
 
 class _Block(nn.Module):

@@ -84,6 +84,8 @@ class Recipe:
                 f"head = {self.head} does not go with looks = {self.looks}",
                 "set head = blend and looks = 4, or neither",
             )
+        if self.head == "blend" and not self.pretrained:
+            raise UsageError("head = blend begins from what a net has learned", "set pretrained = true")
         if self.sampler == "sources" and (self.head != "blend" or self.loss != "contrast"):
             raise UsageError("sampler = sources goes with head = blend and loss = contrast", "set sampler = pairs")
         if self.loss == "contrast" and self.sampler == "triplets":
