@@ -121,6 +121,9 @@ def first(tokens: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         (("last_hidden_state", "image_embeds"), "clip", "image_embeds", lambda x: x),
         (("last_hidden_state", "pooler_output"), "resnet", "pooler_output", lambda x: x[:, :, 0, 0]),
         (("last_hidden_state",), "dinov2", "class token of last_hidden_state", first),
+        (("last_hidden_state", "pooler_output"), "dinov2", "pooler_output", lambda x: x[:, :, 0, 0]),
+        (("last_hidden_state", "pooler_output"), "vit", "class token of last_hidden_state", first),
+        (("pooler_output",), "vit", "pooler_output", lambda x: x[:, :, 0, 0]),
         (("last_hidden_state",), "swin", "mean of the tokens of last_hidden_state", lambda x: x.mean(1)),
     ],
 )
@@ -131,7 +134,10 @@ def test_the_embedding_is_the_best_that_is_given(
     wanted: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
     tmp_path: Path,
 ) -> None:
-    """The projection before the pooled output before the tokens, of which the kind of model tells what counts."""
+    """The projection before the pooled output before the tokens, of which the kind of model tells what counts.
+
+    A ViT's pooler is often one that no checkpoint held: there the class token goes first.
+    """
     model = vision(outputs)
     adopted = adopt(folder(tmp_path / "m", model, model_type=model_type), tmp_path / "b")
     assert adopted.told == told == open_bundle(tmp_path / "b").facts.head
@@ -243,14 +249,14 @@ def test_equal_files_give_equal_bytes(tmp_path: Path) -> None:
     assert open_bundle(tmp_path / "b").fingerprint == open_bundle(tmp_path / "c").fingerprint
 
 
-def beside(path: Path, location: str) -> Path:
-    """A model whose weights are said to lie elsewhere."""
+def beside(path: Path, location: str, **span: str) -> Path:
+    """A model whose weights are said to lie elsewhere, by default the whole of a file."""
     model = vision()
     tensor = model.graph.initializer[0]
     data = numpy_helper.to_array(tensor).tobytes()
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", location), ("offset", "0"), ("length", str(len(data)))):
+    for key, value in {"location": location, **(span or {"offset": "0", "length": str(len(data))})}.items():
         tensor.external_data.add(key=key, value=value)
     made = folder(path, vision())
     (made / "onnx/vision_model.onnx").write_bytes(model.SerializeToString())
@@ -289,6 +295,19 @@ def test_data_that_is_cut_short_or_missing_is_told(tmp_path: Path) -> None:
         adopt(model, tmp_path / "b")
 
 
+def test_data_without_a_length_goes_to_the_end(tmp_path: Path) -> None:
+    """ONNX leaves offset and length to choice; what begins or ends before its file does is no place."""
+    model = beside(tmp_path / "m", "data", offset="16")
+    (model / "onnx/data").write_bytes(bytes(16) + (tmp_path / "weights").read_bytes())
+    adopt(model, tmp_path / "b")
+    agree(embedded(tmp_path / "b"), original(vision(), "image_embeds"))
+    for span in ({"offset": "-5"}, {"length": "-1"}, {"offset": "x"}, {"offset": "99999"}):
+        model = beside(tmp_path / "n", "data", **span)
+        (model / "onnx/data").write_bytes((tmp_path / "weights").read_bytes())
+        with pytest.raises(BundleError, match=r"vision_model\.onnx tells no place of a tensor in another file"):
+            adopt(model, tmp_path / "c")
+
+
 def test_above_two_gigabytes_fp16_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its data counted, before that is read."""
     model = beside(tmp_path / "m", "data")
@@ -304,6 +323,7 @@ def test_one_file_may_be_named(tmp_path: Path) -> None:
     onnx.save(vision(kind=TensorProto.FLOAT16), model / "onnx/vision_model_fp16.onnx")
     adopted = adopt(model / "onnx/vision_model_fp16.onnx", tmp_path / "b")
     assert adopted.file.name == "vision_model_fp16.onnx"
+    assert adopted.bundle.facts.backbone == "m"
     assert len(adopted.bundle.model) < len(adopt(model, tmp_path / "c").bundle.model)
 
 
@@ -351,6 +371,18 @@ def test_local_functions_are_written_out(tmp_path: Path) -> None:
     adopt(folder(tmp_path / "m", model), tmp_path / "b")
     assert not onnx.load(tmp_path / "b/model.onnx").functions
     agree(embedded(tmp_path / "b"), original(vision(), "image_embeds"))
+
+
+def test_a_function_that_calls_itself_is_refused(tmp_path: Path) -> None:
+    """It has no end."""
+    body = [helper.make_node("Round", ["x"], ["y"], domain="own")]
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model = vision(("image_embeds",))
+    model.functions.append(helper.make_function("own", "Round", ["x"], ["y"], body, imports))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    model.graph.node.insert(0, helper.make_node("Round", ["bias"], ["q"], domain="own"))
+    with pytest.raises(BundleError, match=r"has functions that cannot be written out: Cycle"):
+        adopt(folder(tmp_path / "m", model), tmp_path / "b")
 
 
 def test_a_batch_of_one_is_made_free_where_it_can_be(tmp_path: Path) -> None:
@@ -436,6 +468,9 @@ def test_what_is_no_onnx_is_refused(tmp_path: Path) -> None:
     model = folder(tmp_path / "m", vision())
     (model / "onnx/vision_model.onnx").write_bytes(b"\x80\x04 a pickle")
     with pytest.raises(BundleError, match=r"vision_model\.onnx is no ONNX model"):
+        adopt(model, tmp_path / "b")
+    (model / "onnx/vision_model.onnx").write_bytes(b"")
+    with pytest.raises(BundleError, match=r"vision_model\.onnx is no ONNX model: it has no operations"):
         adopt(model, tmp_path / "b")
     (model / "onnx/vision_model.onnx").unlink()
     with pytest.raises(PathError, match=r"holds no onnx/vision_model\.onnx, no onnx/model\.onnx, no vision_model"):

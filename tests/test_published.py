@@ -1,5 +1,6 @@
 """The folder of a published model: what it holds, what is fetched of it, its licence."""
 
+import errno
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
 from twinset import published
-from twinset.errors import MissingExtraError, PathError
+from twinset.errors import DiskFullError, MissingExtraError, PathError
 
 SMALL = ("config.json", "preprocessor_config.json", "README.md")
 
@@ -92,13 +93,20 @@ def test_only_what_is_used_is_fetched(
 
 
 def test_a_hub_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot be reached, or does not have the model; or its client is not installed."""
+    """It cannot be reached, or the disk is full; or its client is not installed."""
 
     def unreachable(name: str, *, allow_patterns: list[str]) -> str:
         raise LocalEntryNotFoundError("no connection")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(PathError, match=r"owner/m is no folder, and the hub cannot be reached: .*its folder"):
+        published.fetch_model("owner/m", onnx=True)
+
+    def full(name: str, *, allow_patterns: list[str]) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", full)
+    with pytest.raises(DiskFullError, match="no space is left to fetch owner/m"):
         published.fetch_model("owner/m", onnx=True)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingExtraError, match=r'huggingface_hub, which .*: pip install "twinset\[onnx\]"'):
@@ -136,7 +144,10 @@ def test_a_hubs_id_has_two_parts(name: str, expected: bool) -> None:
     ("card", "licence", "expected"),
     [
         ("---\nlicense: mit\n---\n", "", "MIT"),
-        ("---\nlicense: other\nlicense_name: dinov3\n---\n", "", "other"),
+        ("---\nlicense: other\nlicense_name: dinov3-license\n---\n", "", "dinov3-license"),
+        ("---\nlicense_name: x\nlicense: other\n---\n", "", "x"),
+        ("---\nlicense: mit\nlicense_name: x\n---\n", "", "MIT"),
+        ("---\nlicense: other\n---\n", "", "other"),
         ("license: mit\n", "", ""),
         ("", "Apache License\nVersion 2.0", "Apache-2.0"),
     ],

@@ -162,7 +162,7 @@ class Narrow(Runtime):
     def embed(self, photos: Pixels) -> Vectors:
         self.asked.append(len(photos))
         if len(photos) > self.room:
-            raise runtime._out_of_memory(len(photos), "cuda")
+            raise runtime._out_of_memory(f"a batch of {len(photos)}", "cuda")
         return super().embed(photos)
 
 
@@ -301,6 +301,18 @@ def test_a_gpu_that_cannot_be_used_is_told() -> None:
     assert (error.code, error.exit_code) == ("usage", 2)
     assert str(error).startswith("no GPU can be used: onnxruntime-gpu 1.31.1 finds none")
     assert str(error).endswith("or use --device cpu")
+
+
+def test_a_gpu_without_room_for_the_model_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full GPU that is asked for is a lack of memory, not of a GPU; `auto` goes on with the processor."""
+
+    def full(*_given: object, **_named: object) -> None:
+        raise RuntimeError("CUDA failure 2: out of memory")
+
+    monkeypatch.setattr(runtime.onnxruntime, "InferenceSession", full)
+    with pytest.raises(OutOfMemoryError, match="on cuda for the model: free some of the GPU's"):
+        runtime._on_gpu(b"", asked=True)
+    assert runtime._on_gpu(b"", asked=False) is None
 
 
 def test_a_runtime_that_lost_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ HALF: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 PREPARED: Final = "preprocessor_config.json"
 _FILTERS: Final[Mapping[int, Filter]] = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}
 """Pillow's numbers of the resize filters."""
+_UNKNOWN: Final = ("do_flip_channel_order", "do_grayscale", "rescale_offset")
+"""Settings that would make other pixels than ours."""
 _UNCROPPED: Final = 384
 """From this side on, `crop_pct` crops nothing: the photo is squashed."""
 
@@ -65,6 +67,8 @@ def prepared(path: Path, custom: Prepared) -> Prepared:
     """
     file = path / PREPARED
     given = read_json(file) if file.is_file() else {}
+    if strange := [f"{name} = {given[name]!r}" for name in _UNKNOWN if given.get(name)]:
+        raise PathError(f"{file} asks for {', '.join(strange)}, which is unknown here", "use another model")
     try:
         factor = 1.0 if given.get("do_rescale") is False else float(given.get("rescale_factor", 1 / 255))
         mean, std = given.get("image_mean") or custom.mean, given.get("image_std") or custom.std
@@ -77,7 +81,7 @@ def prepared(path: Path, custom: Prepared) -> Prepared:
             size,
             custom.filter if number is None else _FILTERS[number],
             _colour(mean, scale),
-            _colour(std, scale),
+            _deviation(std, scale),
             fit,
             share,
         )
@@ -125,6 +129,12 @@ def _side(size: Any) -> int:
 def _colour(values: Any, scale: float) -> Colour:
     red, green, blue = (float(value) / scale for value in values)
     return red, green, blue
+
+
+def _deviation(values: Any, scale: float) -> Colour:
+    if not all(value > 0 for value in values):
+        raise ValueError(f"image_std {values}")
+    return _colour(values, scale)
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The folder of a published model: fetched from a hub, what it holds, under which licence."""
 
+import errno
 import re
 from collections.abc import Sequence
 from importlib import import_module
@@ -7,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, Literal
 
-from twinset.errors import MissingExtraError, PathError
+from twinset.errors import DiskFullError, MissingExtraError, PathError
 from twinset.prepared import PREPARED
 
 CONFIG: Final = "config.json"
@@ -56,6 +57,7 @@ def fetch(name: str, files: Sequence[str]) -> Path:
     Raises:
         MissingExtraError: huggingface_hub is not installed.
         PathError: the hub does not have it, or cannot be reached.
+        DiskFullError: there is no space for it.
 
     """
     hub, errors = _client("huggingface_hub"), _client("huggingface_hub.errors")
@@ -66,6 +68,8 @@ def fetch(name: str, files: Sequence[str]) -> Path:
             f"{name} is no folder, and no model of the hub that may be read", f"mend the name, {_LOCAL}"
         ) from error
     except Exception as error:  # the client's own errors have no common base
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(f"no space is left to fetch {name}", "free some space and run it again") from error
         raise PathError(f"{name} is no folder, and the hub cannot be reached", f"try again, {_LOCAL}") from error
 
 
@@ -97,8 +101,10 @@ def licence(path: Path) -> str:
     """What a folder's model card names as licence, or Apache-2.0 where its LICENSE is that, or nothing."""
     card, text = _text(path / "README.md"), _text(path / "LICENSE")[:400]
     front = card.partition("\n---")[0] if card.startswith("---") else ""
-    if found := re.search(r"^license:[ \"']*([\w.-]+)", front, re.MULTILINE):
-        return {"apache-2.0": "Apache-2.0", "mit": "MIT"}.get(found[1], found[1])
+    named: dict[str, str] = dict(re.findall(r"^(license|license_name):[ \"']*([\w.-]+)", front, re.MULTILINE))
+    if own := named.get("license"):
+        own = named.get("license_name", own) if own == "other" else own
+        return {"apache-2.0": "Apache-2.0", "mit": "MIT"}.get(own, own)
     return "Apache-2.0" if "Apache License" in text and "Version 2.0" in text else ""
 
 

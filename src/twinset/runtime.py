@@ -57,6 +57,7 @@ class Runtime:
         BundleError: the bytes are no model of this form.
         MissingExtraError: `cuda` is asked for, and the installed runtime is the processor's.
         UsageError: `cuda` is asked for, and no GPU can be used; or there is no such device, or no whole runtime.
+        OutOfMemoryError: `cuda` is asked for, and the GPU has no room for the model.
 
     """
 
@@ -68,7 +69,7 @@ class Runtime:
         if _EXTERNAL_KEY in model:
             raise BundleError("model.onnx keeps tensors in other files", "export it as one file")
         offered = device != "cpu" and _CUDA in found.providers
-        session = _on_gpu(model) if offered else None
+        session = _on_gpu(model, asked=device == "cuda") if offered else None
         self.device: Literal["cpu", "cuda"] = "cpu" if session is None else "cuda"
         self._session = _on_cpu(model) if session is None else session
         if device == "cuda" and session is None:
@@ -103,8 +104,8 @@ class Runtime:
         try:
             return cast(list[npt.NDArray[Any]], self._session.run(outputs, feed))
         except Exception as error:
-            if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
-                raise _out_of_memory(len(feed[_PHOTOS]), self.device) from error
+            if _is_full(error):
+                raise _out_of_memory(f"a batch of {len(feed[_PHOTOS]):,}", self.device) from error
             raise BundleError(f"model.onnx failed: {_first_line(error)}", "export it again") from error
 
 
@@ -161,15 +162,22 @@ def _on_cpu(model: bytes) -> Any:
         raise BundleError(f"model.onnx does not load: {_first_line(error)}", "export it again") from error
 
 
-def _on_gpu(model: bytes) -> Any | None:
-    """A session on the GPU, or None: ONNX Runtime itself would go on with the processor and say nothing."""
+def _on_gpu(model: bytes, *, asked: bool) -> Any | None:
+    """A session on the GPU, or None: ONNX Runtime itself would go on with the processor and say nothing.
+
+    Raises:
+        OutOfMemoryError: the GPU is `asked` for, and has no room for the model.
+
+    """
     with _hushed():
         try:
             if hasattr(onnxruntime, "preload_dlls"):
                 onnxruntime.preload_dlls()  # finds the CUDA that pip installed
             wanted = [(_CUDA, _CUDA_OPTIONS), _CPU]
             session = onnxruntime.InferenceSession(model, _options(), providers=wanted, enable_fallback=0)
-        except Exception:  # noqa: BLE001 - whether CUDA or the model is at fault, the processor's session tells
+        except Exception as error:  # whether CUDA or the model is at fault, the processor's session tells
+            if asked and _is_full(error):
+                raise _out_of_memory("the model", "cuda") from error
             return None
     session.disable_fallback()
     return session if _CUDA in session.get_providers() else None
@@ -208,9 +216,13 @@ def _no_gpu(found: Installation) -> UsageError:
     )
 
 
-def _out_of_memory(photos: int, device: str) -> OutOfMemoryError:
+def _is_full(error: Exception) -> bool:
+    return any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
+def _out_of_memory(what: str, device: str) -> OutOfMemoryError:
     mend = "free some" if device == "cpu" else "free some of the GPU's, or use --device cpu"
-    return OutOfMemoryError(f"memory ran out on {device} for a batch of {photos:,}", mend)
+    return OutOfMemoryError(f"memory ran out on {device} for {what}", mend)
 
 
 def _first_line(error: Exception) -> str:

@@ -432,7 +432,7 @@ def test_a_config_that_makes_no_net_is_refused(tmp_path: Path) -> None:
     saved("resnet", tmp_path)
     config = json.loads((tmp_path / "config.json").read_text()) | {"embedding_size": -1}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(PathError, match=r"mend config\.json"):
+    with pytest.raises(PathError, match=r"mend its config\.json"):
         backbone.load(str(tmp_path), pretrained=False)
 
 

@@ -242,6 +242,75 @@ def test_what_the_embedding_needs_must_be_there(name: str, key: str, tmp_path: P
         encoder.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"vision_config": [1]}, r"the vision_config of a clip is \[1\], no object: mend its config\.json"),
+        ({"vision_config": {"image_size": [32, 32]}}, "makes no clip_vision_model: unsupported operand"),
+        ({"vision_config": {"hidden_act": "none"}}, "makes no clip_vision_model: 'none'"),
+        ({"vision_config": {"num_attention_heads": 0}}, "no config of clip_vision_model: integer modulo"),
+    ],
+)
+def test_a_config_that_makes_no_model_is_told(changes: dict[str, Any], match: str, tmp_path: Path) -> None:
+    """In one line, never in a traceback."""
+    saved("clip", tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    if isinstance(changes["vision_config"], dict):
+        changes = {"vision_config": config["vision_config"] | changes["vision_config"]}
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(PathError, match=match):
+        encoder.load(tmp_path)
+
+
+@pytest.mark.parametrize("deviations", [[0, 0, 0], [0.5, 0.5, -0.5], [0.5, 0.5], 0.5])
+def test_deviations_are_three_above_nothing(deviations: Any, tmp_path: Path) -> None:
+    """Others divide by nothing, or turn a colour round."""
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": 8, "image_std": deviations}))
+    with pytest.raises(PathError, match=r"preprocessor_config\.json cannot be followed: "):
+        prepared(tmp_path, Prepared(8, "box", *HALF))
+
+
+def test_weights_of_another_size_are_named(tmp_path: Path) -> None:
+    """A config that asks for other sizes than the weights have gets no random ones."""
+    saved("clip", tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"projection_dim": 9}))
+    with pytest.raises(IntegrityError, match=r"1 keys are of another size: visual_projection\.weight"):
+        encoder.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_photos_of_another_size_than_the_positions_are_refused(name: str, tmp_path: Path) -> None:
+    """CLIP's and SigLIP's positions are for one size; a preparation that tells another belongs to another model."""
+    saved(name, tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text('{"size": {"height": 48, "width": 48}}')
+    with pytest.raises(PathError, match="are prepared at 48 pixels, and its model takes 32: mend the size"):
+        encoder.load(tmp_path)
+
+
+def test_a_siglip_without_its_pooling_is_refused(tmp_path: Path) -> None:
+    """It gives no embedding."""
+    saved("siglip-vision", tmp_path)
+    file = tmp_path / "model.safetensors"
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"vision_use_head": False}))
+    left = {key: tensor for key, tensor in load_file(file).items() if "head." not in key}
+    save_file(left, file, {"format": "pt"})
+    with pytest.raises(UsageError, match=r"without its pooling \(vision_use_head is false\)"):
+        encoder.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["do_flip_channel_order", "do_grayscale", "rescale_offset"])
+def test_a_preparation_that_is_unknown_is_refused(name: str, tmp_path: Path) -> None:
+    """Colours in another order are not embedded as if they were not."""
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text(json.dumps({"size": 8, name: False}))
+    assert prepared(tmp_path, Prepared(8, "box", *HALF)).size == 8
+    file.write_text(json.dumps({"size": 8, name: True}))
+    with pytest.raises(PathError, match=rf"asks for {name} = True, which is unknown here"):
+        prepared(tmp_path, Prepared(8, "box", *HALF))
+
+
 def test_what_is_too_large_is_told_to_use_fp16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model above the limit of one ONNX file is refused before it is written."""
     saved("resnet", tmp_path)

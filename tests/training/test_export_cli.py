@@ -84,6 +84,19 @@ def test_a_model_of_the_hub(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     assert json.loads((tmp_path / "b/bundle.json").read_text())["backbone"] == "owner/net"
 
 
+def test_a_hub_without_what_is_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    """A file that it lacks; and without torch a model that has no ONNX file, whose extra is named."""
+    (tmp_path / "config.json").write_text('{"model_type": "dinov2"}')
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda _name, allow_patterns: str(tmp_path))
+    assert main(["export", "owner/net/onnx/model.onnx", "--out", str(tmp_path / "b")]) == 3
+    assert "owner/net of the hub has no onnx/model.onnx" in capsys.readouterr().err
+    monkeypatch.setattr(export, "find_spec", lambda name: None if name == "torch" else find_spec(name))
+    monkeypatch.setattr("twinset.cli.train.find_spec", lambda name: None if name == "torch" else find_spec(name))
+    assert main(["export", "owner/net", "--out", str(tmp_path / "b")]) == 2
+    said = capsys.readouterr().err
+    assert "owner/net has no ONNX file, and other weights need the extra `train` (torch is missing)" in said
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with things that are no model."""
@@ -92,6 +105,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("pickled").mkdir()
     for name in ("config.json", "pytorch_model.bin"):
         (Path("pickled") / name).write_text("{}")
+    Path("bundled").mkdir()
+    for name in ("bundle.json", "model.onnx"):
+        (Path("bundled") / name).write_text("{}")
     return tmp_path
 
 
@@ -101,6 +117,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["nowhere"], 3, "there is no nowhere: name a run's or a model's folder"),
         (["./a/b"], 3, r"there is no \./a/b"),
         (["file.bin"], 3, r"file\.bin is no ONNX file"),
+        (["models/x.onnx"], 3, r"there is no models/x\.onnx"),
+        (["bundled"], 3, "bundled is a bundle already: name the model that it was made of"),
         (["pickled"], 3, "pickled holds no run and no model: .*pickles are never read"),
         (["model", "--photos-root", "."], 2, "--photos-root is for the photos of a run, and model is none"),
         (["model", "--halves"], 2, "--halves is for the weights of a run, and model is none: leave it out"),

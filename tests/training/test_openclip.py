@@ -286,6 +286,31 @@ def test_keys_are_taken_strictly(change: Callable[[Tensors], None], match: str, 
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        (
+            "head_width",
+            64,
+            "no config of clip_vision_model: integer modulo by zero: mend its config.json, or OpenC",
+        ),
+        ("width", 33, r"no config of clip_vision_model: .*33.*: mend its config"),
+        ("image_size", [32, 16], r"open_clip_config\.json cannot be followed: .*size \[32, 16\]"),
+    ],
+)
+def test_a_config_that_makes_no_net_is_told(name: str, value: Any, match: str, tmp_path: Path) -> None:
+    """Sizes that do not go together end in one line, never in a traceback."""
+    config = clip_config(vision_cfg=clip_config()["vision_cfg"] | {name: value})
+    with pytest.raises(PathError, match=match):
+        encoder.load(folder(tmp_path, clip_tensors(), config))
+
+
+def test_weights_of_another_tower_are_told(tmp_path: Path) -> None:
+    """A SigLIP's config beside a CLIP's weights: the weights are named, not the config."""
+    with pytest.raises(IntegrityError, match=r"safetensors does not fit its config: 2 keys are missing: trunk\.bl"):
+        encoder.load(folder(tmp_path, clip_tensors(), siglip_config()))
+
+
+@pytest.mark.parametrize(
     ("config", "match"),
     [
         (

@@ -1,10 +1,11 @@
 """An ONNX file, and the files beside it that hold its tensors → one model in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 import onnx
+import onnx.checker
 import onnx.inliner
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
@@ -35,8 +36,13 @@ def load(file: Path, root: Path) -> ModelProto:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's, whose class depends on how it was built
         raise BundleError(f"{file} is no ONNX model", _AGAIN) from error
+    if not model.graph.node:
+        raise BundleError(f"{file} is no ONNX model: it has no operations", _AGAIN)
     if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+        try:
+            model = onnx.inliner.inline_local_functions(model)
+        except onnx.checker.ValidationError as error:
+            raise BundleError(f"{file} has functions that cannot be written out: {error}", _AGAIN) from error
     _check_operations(file, model.graph)
     _merge(file, root, model.graph, size)
     return model
@@ -64,10 +70,7 @@ def _merge(file: Path, root: Path, graph: GraphProto, size: int) -> None:
     told = [{entry.key: entry.value for entry in tensor.external_data} for tensor in outside]
     places = [_place(file, root, each.get("location", "")) for each in told]
     try:
-        spans = [
-            (int(each.get("offset", 0)), int(each.get("length", 0)) or place.stat().st_size)
-            for each, place in zip(told, places, strict=True)
-        ]
+        spans = [_span(each, place.stat().st_size) for each, place in zip(told, places, strict=True)]
         _fitting(file, size + sum(length for _, length in spans))
         for tensor, place, (offset, length) in zip(outside, places, spans, strict=True):
             with place.open("rb") as data:
@@ -82,6 +85,15 @@ def _merge(file: Path, root: Path, graph: GraphProto, size: int) -> None:
         raise PathError(f"{error.filename}, a part of {file}, cannot be read: {error.strerror}", _AGAIN) from error
     if short is not None:
         raise BundleError(f"{short} is shorter than {file} says", _AGAIN)
+
+
+def _span(told: Mapping[str, str], size: int) -> tuple[int, int]:
+    """Where a tensor's bytes begin in a file of `size`, and how many: all that follow where none is told."""
+    offset = int(told.get("offset", 0))
+    length = int(told["length"]) if "length" in told else size - offset
+    if offset < 0 or length < 0:
+        raise ValueError(f"offset {offset}, length {length}")
+    return offset, length
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:

@@ -21,6 +21,8 @@ _UNPOOLED: Final = frozenset(
     ("clip", "clip_vision_model", "convnext", "convnextv2", "siglip", "siglip_vision_model", "siglip2")
 )
 """Kinds whose embedding is more than a token or a mean."""
+_UNTRAINED: Final = frozenset(("deit", "vit"))
+"""Kinds whose pooler few checkpoints have: where it is missing, an export holds random weights."""
 _OLDEST: Final = 9
 """The first opset in which the operations that are added here mean what they mean today."""
 _FLOATS: Final = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -46,7 +48,7 @@ def wrap(model: ModelProto, prepared: Prepared, kind: str) -> Wrapped:
     """
     _check_opset(model)
     graph = model.graph
-    output = _chosen(graph)
+    output = _chosen(graph, kind)
     _prune(graph, output.name)
     pixels = _pixels(graph, prepared.size)
     before = _before(_moved(pixels.name), pixels.type.tensor_type.elem_type, prepared)
@@ -103,10 +105,12 @@ def _check_opset(model: ModelProto) -> None:
         )
 
 
-def _chosen(graph: GraphProto) -> ValueInfoProto:
+def _chosen(graph: GraphProto, kind: str) -> ValueInfoProto:
     """The output that is nearest to an embedding."""
     outputs: dict[str, ValueInfoProto] = {output.name: output for output in graph.output}
-    name = next((name for name in _OUTPUTS if name in outputs), None)
+    projected, pooled, hidden = _OUTPUTS
+    best = (projected, hidden, pooled) if kind in _UNTRAINED else _OUTPUTS
+    name = next((name for name in best if name in outputs), None)
     if name is None:
         raise BundleError(
             f"the published model gives {', '.join(outputs)}: none of them is an embedding",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 import typer
 
 from twinset import published
+from twinset.bundle import FACTS
 from twinset.cli.output import Json, Quiet, Talk, print_json, print_line
 from twinset.cli.train import require_extra
 from twinset.errors import PathError, UsageError
@@ -93,7 +94,11 @@ def _published(model: str, out: Path, name: str, licence: str, talk: Talk) -> _M
     path, source = _found(model, able=able)
     if path.is_file():
         return _adopted(path, source, out, name, licence, talk)
+    if (path / FACTS).is_file():
+        raise PathError(f"{model} is a bundle already", "name the model that it was made of")
     layouts = published.layouts(path)
+    if not (layouts or able or Path(model).is_dir()):
+        require_extra(_NEEDED, f"{model} has no ONNX file, and other weights need")
     if not layouts:
         raise PathError(
             f"{model} holds no run and no model",
@@ -117,24 +122,30 @@ def _adopted(path: Path, source: str, out: Path, name: str, licence: str, talk: 
     from twinset.adopt import adopt
 
     adopted = adopt(path, out, source=source, name=name, licence=licence)
-    talk.say(f"{adopted.file.name} of {source} was adopted as it is: the embedding is its {adopted.told}")
+    origin = adopted.bundle.facts.backbone
+    talk.say(f"{adopted.file.name} of {origin} was adopted as it is: the embedding is its {adopted.told}")
     return _Made(adopted.bundle, "onnx")
 
 
 def _found(model: str, *, able: bool) -> tuple[Path, str]:
-    """Where a published model lies, fetched from the hub if it is nowhere here, and what a card calls it."""
+    """Where a published model lies, fetched from the hub if it is nowhere here, and what a card calls it.
+
+    A file is called by its model's folder, which `adopt` finds.
+    """
     path = Path(model)
     if path.is_dir():
         return path, path.resolve().name
     if path.is_file():
         if path.suffix != _ONNX:
             raise PathError(f"{model} is no ONNX file", "name a model's folder, or a file that ends in .onnx")
-        return path, path.name
-    if published.is_hub_id(model):
+        return path, ""
+    if published.is_hub_id(model) and not model.endswith(_ONNX):
         return published.fetch_model(model, onnx=not able), model
     owner_and_name, file = "/".join(model.split("/")[:2]), "/".join(model.split("/")[2:])
     if file.endswith(_ONNX) and published.is_hub_id(owner_and_name):
         fetched = published.fetch(owner_and_name, (*published.TOLD, f"{file}*"))
+        if not (fetched / file).is_file():
+            raise PathError(f"{owner_and_name} of the hub has no {file}", "look at its files there")
         return fetched / file, owner_and_name
     raise PathError(
         f"there is no {model}",

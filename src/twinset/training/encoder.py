@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from twinset.errors import BundleError, PathError, UsageError
+from twinset.prepared import PREPARED
 from twinset.published import CONFIG, OPEN_CLIP, layouts
 from twinset.training import hub, openclip
 from twinset.training.hub import Whole
@@ -70,8 +71,8 @@ def load(path: Path) -> Encoder:
     """The encoder of a folder, of OpenCLIP or of transformers, from safetensors alone.
 
     Raises:
-        PathError: the folder holds none of the two, or a file is not what it should be.
-        UsageError: the model is of a kind that is unknown here.
+        PathError: the folder holds none of the two, or a file is not what it should be, or of another model.
+        UsageError: the model is of a kind that is unknown here, or was saved without what its embedding needs.
         IntegrityError: the weights are damaged, or of another model.
         BundleError: it is larger than one ONNX file may be.
         MissingExtraError: transformers is not installed.
@@ -84,12 +85,27 @@ def load(path: Path) -> Encoder:
         encoder = Encoder(hub.whole(path))
     else:
         raise PathError(f"{path} holds neither {CONFIG} nor {OPEN_CLIP}", "name the folder of a published model")
+    _check(path, encoder)
     if sum(parameter.numel() for parameter in encoder.parameters()) * 4 > _MAX_BYTES:
         raise BundleError(
             f"{path} is larger than 2 GiB in float32, the limit of one ONNX file",
             "use its ONNX file in fp16, such as onnx/vision_model_fp16.onnx: name that file, or its folder",
         )
     return encoder
+
+
+def _check(path: Path, encoder: Encoder) -> None:
+    """Refuses a model without its pooling, and photos of another size than its positions are for."""
+    known, config, seen = KINDS[encoder.kind], cast(Any, encoder.model.config), encoder.prepared.size
+    if known.kept and known.off and not getattr(config, known.off):
+        raise UsageError(
+            f"{path} was saved without its pooling ({known.off} is false)", "use a checkpoint that has it"
+        )
+    if known.moves and seen != config.image_size:
+        raise PathError(
+            f"the photos of {path} are prepared at {seen} pixels, and its model takes {config.image_size}",
+            f"mend the size in its {PREPARED}, or in {OPEN_CLIP}",
+        )
 
 
 def _channels(colour: tuple[float, float, float]) -> Tensor:

@@ -70,7 +70,7 @@ def export(
         recall=dict(card.recall),
     )
     bundle = Bundle(facts, model, out)
-    cosines = compare(still, Embedder(bundle), photos, progress)
+    cosines = compare(still, Embedder(bundle, "cpu"), photos, progress)
     exported = Exported(bundle, min(cosines), len(cosines))
     other = "the published model" if card.published else "the trained net"
     told = agreement(exported.cosine, exported.photos, other)

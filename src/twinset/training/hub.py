@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +17,8 @@ from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageEr
 from twinset.prepared import Prepared, first_line, prepared, read_json
 from twinset.published import CONFIG, WEIGHTS
 from twinset.training.kinds import KINDS, RESNET, VISION, Kind
+
+_MEND: Final = f"mend its {CONFIG}, or OpenCLIP's"
 
 
 class Whole(NamedTuple):
@@ -140,7 +142,7 @@ def whole(path: Path) -> Whole:
     told = read_json(path / CONFIG)
     kind, values = _tower(told)
     known = _known(kind)
-    named = known.model if known.model in (told.get("architectures") or ()) else known.whole
+    named = known.model if told.get("architectures") == [known.model] else known.whole
     if "projection_dim" in told:
         values = {**values, "projection_dim": told["projection_dim"]}
     model, config = _model(kind, values, named, complete=True)
@@ -160,13 +162,21 @@ def unfilled(kind: str, values: Mapping[str, Any]) -> nn.Module:
 
 def _tower(told: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The kind of the net that a config tells, and its values; of two towers the one that sees."""
-    kind = str(told.get("model_type"))
-    return (VISION[kind], told.get("vision_config") or {}) if kind in VISION else (kind, dict(told))
+    kind = str(told.get("model_type") or "")
+    if kind not in VISION:
+        return kind, dict(told)
+    seeing = told.get("vision_config") or {}
+    if not isinstance(seeing, dict):
+        raise PathError(f"the vision_config of a {kind} is {seeing!r}, no object", _MEND)
+    return VISION[kind], seeing
 
 
 def _known(kind: str) -> Kind:
     if kind not in KINDS:
-        raise UsageError(f"a backbone of kind {kind!r} is unknown", f"use one of {', '.join((*KINDS, *VISION))}")
+        raise UsageError(
+            f"a model of kind {kind!r} is unknown",
+            f"use one of {', '.join((*KINDS, *VISION))}; `export` takes others as ONNX files",
+        )
     return KINDS[kind]
 
 
@@ -194,15 +204,16 @@ def _model(kind: str, values: Mapping[str, Any], named: str = "", *, complete: b
     errors = _library("huggingface_hub.errors")
     try:
         return model, model.config_class.from_dict(values)
-    except (errors.StrictDataclassError, TypeError, ValueError, KeyError) as error:
-        raise PathError(f"this is no config of {kind}: {first_line(error)}", f"mend {CONFIG}") from error
+    except (errors.StrictDataclassError, TypeError, ValueError, KeyError, ArithmeticError) as error:
+        reason = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise PathError(f"this is no config of {kind}: {first_line(reason)}", _MEND) from error
 
 
 def _random(kind: str, model: Any, config: Any) -> nn.Module:
     try:
         made: nn.Module = model(config)
     except (TypeError, ValueError, KeyError, IndexError, ArithmeticError, RuntimeError) as error:
-        raise PathError(f"this config makes no {kind}: {first_line(error)}", f"mend {CONFIG}") from error
+        raise PathError(f"this config makes no {kind}: {first_line(error)}", _MEND) from error
     return made
 
 
@@ -225,13 +236,17 @@ def _loaded(path: Path, kind: str, model: Any, config: Any, dropped: tuple[str, 
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
             )
-        except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
+        except (KeyError, TypeError, ArithmeticError) as error:
+            raise PathError(f"this config makes no {kind}: {first_line(error)}", _MEND) from error
+        except (SafetensorError, OSError, RuntimeError, ValueError) as error:
             raise IntegrityError(
                 f"the weights in {path} do not load: {first_line(error)}", "fetch them again"
             ) from error
     left = [name for name in report["unexpected_keys"] if not name.startswith(dropped)]
-    for what, names in (("missing", report["missing_keys"]), ("unexpected", left)):
+    other = [name for name, *_ in report["mismatched_keys"]]
+    for what, names in (("of another size", other), ("missing", report["missing_keys"]), ("unexpected", left)):
         if names:
             raise IntegrityError(
                 f"{path} is no {kind}: {len(names)} keys are {what}: {', '.join(sorted(names)[:3])}",

@@ -1,7 +1,7 @@
 """OpenCLIP's checkpoints → models of `transformers`, key by key: CLIP's and SigLIP's vision transformers."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +39,9 @@ _TIMM_SETTINGS: Final = ("image_size", "timm_model_name", "timm_model_pretrained
 _UNUSED: Final = ("patch_dropout", "output_tokens", "timm_proj_bias", "timm_drop", "timm_drop_path")
 """Settings of training, or without effect here."""
 _DEFAULTS: Final = {"pool_type": "tok", "pos_embed_type": "learnable"}
+_PATCHES: Final = "trunk.patch_embed.proj.weight"
+_WIDER: Final = "trunk.blocks.0.mlp.fc1.bias"
+"""Those of timm's tensors that tell the widths."""
 _HEADS: Final = {"base": 12, "large": 16, "so400m": 16, "giantopt": 16}
 """Of timm's SigLIP models, by the size in their name."""
 _TANH: Final = ("base_patch32_256", "large_patch16_512", "so400m_patch16_", "giantopt_")
@@ -67,7 +70,7 @@ def whole(path: Path) -> Whole:
         vision = config["vision_cfg"]
         size = _square(prepare.get("size") or vision["image_size"])
         if "timm_model_name" in vision:
-            kind, values, moves = _siglip(vision, tensors)
+            kind, values, moves = _siglip(vision, tensors, weights)
         else:
             kind, values, moves = _clip(config, vision)
         seen = _prepared(prepare, size)
@@ -135,7 +138,9 @@ def _clip_moves(layers: int) -> Iterator[Move]:
         yield from _both(f"{theirs}.mlp.c_proj", f"{mine}.mlp.fc2")
 
 
-def _siglip(vision: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[str, dict[str, Any], list[Move]]:
+def _siglip(
+    vision: Mapping[str, Any], tensors: Mapping[str, Tensor], file: Path
+) -> tuple[str, dict[str, Any], list[Move]]:
     """Kind, config and moves of timm's SigLIP; its geometry is that of the tensors, but for the heads."""
     _check(vision, _TIMM_SETTINGS)
     name = vision["timm_model_name"].partition(".")[0]
@@ -146,12 +151,14 @@ def _siglip(vision: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[s
             f"OpenCLIP's model {name} with pool {vision.get('timm_pool')!r} is unknown",
             f"use one of timm's SigLIP models with pool map, of size {', '.join(_HEADS)}",
         )
+    if lacking := {_PATCHES, _WIDER} - tensors.keys():
+        raise _misfit(file, "missing", lacking)
     blocks = {int(key.split(".")[2]) for key in tensors if key.startswith("trunk.blocks.")}
-    width, *_ = tensors["trunk.patch_embed.proj.weight"].shape
+    width, *_ = tensors[_PATCHES].shape
     short = f"{found[1]}_patch{found[2]}_{found[3]}"
     values = {
         "hidden_size": width,
-        "intermediate_size": len(tensors["trunk.blocks.0.mlp.fc1.bias"]),
+        "intermediate_size": len(tensors[_WIDER]),
         "num_hidden_layers": len(blocks),
         "num_attention_heads": _HEADS[found[1]],
         "image_size": _square(vision.get("image_size") or int(found[3])),
@@ -209,10 +216,7 @@ def _fill(model: nn.Module, tensors: Mapping[str, Tensor], moves: list[Move], fi
     named = {key for theirs, _ in moves for key in theirs}
     for what, keys in (("missing", named - tensors.keys()), ("unexpected", tensors.keys() - named)):
         if keys:
-            raise IntegrityError(
-                f"{file} does not fit its config: {len(keys)} keys are {what}: {', '.join(sorted(keys)[:3])}",
-                "name a folder whose config and weights belong together",
-            )
+            raise _misfit(file, what, keys)
     state: dict[str, Tensor] = {}
     for theirs, ours in moves:
         tensor = torch.cat([tensors[key] for key in theirs]) if len(theirs) > 1 else tensors[theirs[0]]
@@ -229,6 +233,13 @@ def _fill(model: nn.Module, tensors: Mapping[str, Tensor], moves: list[Move], fi
             f"{file} does not fit its config: {lines[min(1, len(lines) - 1)]}",
             "name a folder whose config and weights belong together",
         ) from error
+
+
+def _misfit(file: Path, what: str, keys: Set[str]) -> IntegrityError:
+    return IntegrityError(
+        f"{file} does not fit its config: {len(keys)} keys are {what}: {', '.join(sorted(keys)[:3])}",
+        "name a folder whose config and weights belong together",
+    )
 
 
 def _prepared(told: Mapping[str, Any], size: int) -> Prepared:
