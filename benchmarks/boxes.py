@@ -126,7 +126,7 @@ def rows(embedder: Embedder, cases: Sequence[Case], shop: Sequence[Decoded]) -> 
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", help="a bundle's folder; by default the one that ships")
+    parser.add_argument("--bundle", help="a bundle's folder or a shipped name; by default what `twinset` uses")
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()

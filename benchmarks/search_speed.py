@@ -26,7 +26,7 @@ ROUNDS = 15
 
 def make(path: Path, count: int) -> None:
     """A catalogue of `count` random vectors, three photos an item."""
-    made = folder.create(path, bundle.open_bundle())
+    made = folder.create(path, bundle.open_bundle("colour"))
     rows = Rows(path, write=True)
     version = rows.live()
     generator = np.random.Generator(np.random.PCG64(7))

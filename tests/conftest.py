@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twinset.catalogue import index
+from shops import index
 from twinset.datasets.wardrobe import draw
 
 

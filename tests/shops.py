@@ -1,11 +1,18 @@
-"""Small real shops for tests: solid colours and stripes, in a manifest."""
+"""Small real shops for tests: bands of colour, in a manifest; and catalogues made with the bundle `colour`."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from twinset import Catalogue, catalogue
 from twinset.records import Pixels
+
+index = partial(catalogue.index, bundle="colour")
+"""Indexes with a bundle that is small, quick and exact, whichever is the default."""
+build = partial(Catalogue.build, bundle="colour")
+"""Indexes likewise, and opens the catalogue."""
 
 
 def picture(seed: int, size: int = 32) -> Pixels:

@@ -88,7 +88,24 @@ def edited(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-# The shipped bundle
+# The shipped bundles
+
+
+@pytest.mark.parametrize("name", bundle.shipped_names())
+def test_what_ships_embeds(name: str) -> None:
+    """Each shipped bundle opens, fits its facts, and sees the same photo as itself and another as another."""
+    embedder = Embedder(open_bundle(name))
+    photos = [Decoded(p.pixels, p.pixels.shape[1], p.pixels.shape[0]) for p in wardrobe.photos(2, seed=9)]
+    first, again, other = (embedder.embed(photo) for photo in (photos[0], photos[0], photos[-1]))
+    assert np.array_equal(first, again)
+    assert float(first @ other) < 0.99 < float(first @ first)
+
+
+def test_the_default_ships() -> None:
+    """Where no bundle is named, the shipped one that is the default opens."""
+    assert bundle.DEFAULT in bundle.shipped_names()
+    opened, named = open_bundle(), open_bundle(bundle.DEFAULT)
+    assert (opened.fingerprint, opened.folder) == (named.fingerprint, named.folder)
 
 
 def histogram(square: Pixels) -> npt.NDArray[np.float64]:
@@ -101,8 +118,7 @@ def histogram(square: Pixels) -> npt.NDArray[np.float64]:
 
 
 def test_colour_is_a_histogram(colour: Bundle, squares: Pixels) -> None:
-    """The shipped default gives the square-rooted joint histogram of what it sees, 512 numbers of length 1."""
-    assert open_bundle().fingerprint == colour.fingerprint
+    """`colour` gives the square-rooted joint histogram of what it sees, 512 numbers of length 1."""
     vectors = Runtime(colour.model).embed(squares)
     assert vectors.dtype == np.float32
     assert vectors.shape == (8, 512) == (len(squares), colour.facts.dim)

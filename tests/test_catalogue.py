@@ -22,9 +22,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shops import picture, shop, write
+from shops import build, index, picture, shop, write
 from twinset import Catalogue, IndexOptions, bundle, photos
-from twinset.catalogue import index
 from twinset.catalogue.search import _Cursor
 from twinset.embedder import Embedder
 from twinset.errors import (
@@ -89,7 +88,7 @@ def child(code: str, *arguments: object) -> "subprocess.Popen[str]":
 
 def by_hand(place: Path, query: Path) -> list[tuple[str, float, list[tuple[str, float]]]]:
     """Items with their scores and photos, from plain numpy over what SQLite holds."""
-    asked = Embedder(bundle.open_bundle()).embed(photos.decode(query.read_bytes())).astype(np.float64)
+    asked = Embedder(bundle.open_bundle("colour")).embed(photos.decode(query.read_bytes())).astype(np.float64)
     sql = "SELECT item_id, photo_id, vector FROM photos JOIN vectors USING (id)"
     items: dict[str, list[tuple[str, float]]] = {}
     for item, name, blob in table(place, "rows.sqlite", sql):
@@ -125,7 +124,7 @@ def test_ties_are_exact_and_ordered_by_id(tmp_path: Path) -> None:
     """The same bytes under many items and photos score equal to the last bit; items and photos come by id."""
     rows = [{"path": f"{n}.png", "item_id": f"i{n * 7 % 5}"} for n in range(20)]
     manifest = write(tmp_path / "shop", rows, dict.fromkeys((row["path"] for row in rows), 3))
-    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+    with build(tmp_path / "c", manifest) as catalogue:
         items = catalogue.search(manifest.parent / "4.png")
         assert [hit.item_id for hit in items] == ["i0", "i1", "i2", "i3", "i4"]
         by_photo = catalogue.search(manifest.parent / "4.png", by="photo")
@@ -164,7 +163,7 @@ def test_a_box_is_the_cropped_photo(built: Path, wardrobe: Path, tmp_path: Path)
             boxed, cut = catalogue.search(query, 99, box=box), catalogue.search(tmp_path / "cut.png", 99)
         scores = {hit.item_id: hit.score for hit in cut}
         assert all(abs(hit.score - scores[hit.item_id]) < 0.02 for hit in boxed)
-        embedder = Embedder(bundle.open_bundle())
+        embedder = Embedder(bundle.open_bundle("colour"))
         one = embedder.embed(photos.decode(query.read_bytes()), box)
         two = embedder.embed(photos.decode((tmp_path / "cut.png").read_bytes()))
         assert float(one @ two) >= 0.98
@@ -377,7 +376,7 @@ def test_each_stage_of_a_killed_creation_is_taken_up(tmp_path: Path, left: Seque
     from twinset.catalogue import folder
 
     manifest, place = shop(tmp_path / "shop", 3), tmp_path / "c"
-    folder.create(place, bundle.open_bundle())
+    folder.create(place, bundle.open_bundle("colour"))
     for path in place.iterdir():
         if path.name not in left:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -399,7 +398,7 @@ def test_a_lost_catalogue_json_mixes_no_bundles(tmp_path: Path) -> None:
     manifest, place = shop(tmp_path / "shop", 3), tmp_path / "c"
     index(place, manifest)
     before = contents(place)
-    colour = bundle.open_bundle()
+    colour = bundle.open_bundle("colour")
     bundle.save(
         tmp_path / "b", replace(colour.facts, preprocess=replace(colour.facts.preprocess, fit="crop")), colour.model
     )
@@ -408,7 +407,7 @@ def test_a_lost_catalogue_json_mixes_no_bundles(tmp_path: Path) -> None:
         index(place, manifest, bundle=tmp_path / "b")
     assert refused.value.exit_code == 4
     (place / "catalogue.json").unlink()
-    assert index(place, manifest).unchanged == 6
+    assert index(place, manifest, bundle=None).unchanged == 6
     assert contents(place) == before
     with Catalogue(place) as catalogue:
         assert catalogue.verify() == []
@@ -432,7 +431,9 @@ def test_rows_from_an_older_copy_are_the_truth(place: Path, wardrobe: Path, tmp_
 
 # Kills
 
-INDEX = "import sys; from twinset import Catalogue; Catalogue.build(sys.argv[1], sys.argv[2]).close()"
+INDEX = (
+    "import sys; from twinset import Catalogue; Catalogue.build(sys.argv[1], sys.argv[2], bundle='colour').close()"
+)
 
 
 def check_kills(wardrobe: Path, built: Path, folder: Path, seed: int, kills: int) -> int:

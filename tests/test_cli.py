@@ -1,6 +1,7 @@
 """The command line as its users type it: output, exit codes, one line per error."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from twinset.cli.main import main
 from twinset.datasets import wardrobe
 
 Out = pytest.CaptureFixture[str]
+COLOUR = ["--bundle", "colour"]
+"""Small, quick and exact, whichever bundle is the default."""
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn shop of 12 items with its catalogue."""
     folder = tmp_path_factory.mktemp("shop")
     wardrobe.draw(folder, items=12, seed=7)
-    assert main(["index", str(folder / "photos.csv"), "-c", str(folder / "shop.catalogue"), "-q"]) == 0
+    assert main(["index", str(folder / "photos.csv"), "-c", str(folder / "shop.catalogue"), *COLOUR, "-q"]) == 0
     return folder
 
 
@@ -45,7 +48,7 @@ def failed(out: Out, arguments: list[str], code: int, says: str) -> None:
 
 
 def test_index_again_embeds_nothing(shop: Path, capsys: Out) -> None:
-    """`index --json` has exactly the documented counts; a second run finds all unchanged."""
+    """`index --json` has exactly the documented counts; a second run, no bundle named, finds all unchanged."""
     capsys.readouterr()
     assert main(["index", str(shop / "photos.csv"), "-c", str(shop / "shop.catalogue"), "--json", "-q"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -125,9 +128,9 @@ def test_embed_then_evaluate_agrees_with_the_bundle_and_the_catalogue(
 ) -> None:
     """A vectors file, a bundle and a catalogue give the same figures."""
     vectors, manifest = tmp_path / "v.npz", str(shop / "photos.csv")
-    assert main(["embed", manifest, "--out", str(vectors), "-q"]) == 0
+    assert main(["embed", manifest, "--out", str(vectors), *COLOUR, "-q"]) == 0
     figures = []
-    for option in (["--vectors", str(vectors)], ["--bundle", "colour"], ["-c", str(shop / "shop.catalogue")]):
+    for option in (["--vectors", str(vectors)], COLOUR, ["-c", str(shop / "shop.catalogue")]):
         capsys.readouterr()
         assert main(["evaluate", manifest, "--split", "all", "--json", "-q", *option]) == 0
         figures.append(json.loads(capsys.readouterr().out))
@@ -136,9 +139,29 @@ def test_embed_then_evaluate_agrees_with_the_bundle_and_the_catalogue(
     assert figures[0]["recall@1"] == pytest.approx(figures[2]["recall@1"], abs=0.01)
 
 
+def test_where_no_bundle_is_named_the_default_is_used(shop: Path, tmp_path: Path, capsys: Out) -> None:
+    """`embed` and `index` tell the default bundle's fingerprint, and `evaluate` the figures of its vectors."""
+    from twinset import bundle
+
+    manifest, catalogue = str(shop / "photos.csv"), str(tmp_path / "c")
+    expected, said = bundle.open_bundle().fingerprint, []
+    for arguments in (
+        ["embed", manifest, "--out", str(tmp_path / "v.npz"), "-q"],
+        ["index", manifest, "-c", catalogue, "-q"],
+        ["info", "-c", catalogue],
+        ["evaluate", manifest, "--split", "all", "-q"],
+        ["evaluate", manifest, "--split", "all", "-q", "--vectors", str(tmp_path / "v.npz")],
+    ):
+        capsys.readouterr()
+        assert main([*arguments, "--json"]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    assert said[0]["fingerprint"] == said[2]["fingerprint"] == expected
+    assert said[3] == said[4]
+
+
 def test_a_gate_that_fails_exits_1_after_the_figures(shop: Path, capsys: Out) -> None:
     """`--fail-under` prints the figures, then says which one failed."""
-    arguments = ["evaluate", str(shop / "photos.csv"), "--split", "all", "--ignore-boxes", "-q", "--json"]
+    arguments = ["evaluate", str(shop / "photos.csv"), "--split", "all", "--ignore-boxes", *COLOUR, "-q", "--json"]
     capsys.readouterr()
     assert main([*arguments, "--fail-under", "recall@1=1.0"]) == 1
     seen = capsys.readouterr()
@@ -237,7 +260,7 @@ def test_a_bundle_with_one_byte_more_is_refused(shop: Path, tmp_path: Path, caps
 
     capsys.readouterr()
     changed = tmp_path / "bundle"
-    shutil.copytree(bundle.open_bundle().folder, changed)
+    shutil.copytree(bundle.open_bundle("colour").folder, changed)
     with (changed / "model.onnx").open("ab") as file:
         file.write(b"\0")
     failed(
@@ -255,7 +278,7 @@ def test_faulty_rows_are_told_and_listed(shop: Path, tmp_path: Path, capsys: Out
     (tmp_path / "b.jpg").write_text("no photo", encoding="utf-8")
     manifest.write_text("path,item_id\na.png,1\nb.jpg,2\nc.jpg,3\n", encoding="utf-8")
     capsys.readouterr()
-    assert main(["index", str(manifest), "-c", str(catalogue)]) == 0
+    assert main(["index", str(manifest), "-c", str(catalogue), *COLOUR]) == 0
     assert "skipped 2 of 3 rows, see" in capsys.readouterr().err
     listed = (catalogue / "skipped.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[:3] for line in listed[1:]] == [
@@ -286,13 +309,15 @@ def test_doctor_finds_this_installation_sound(capsys: Out) -> None:
 
 
 def test_the_demo_runs_twice(tmp_path: Path, capsys: Out) -> None:
-    """`demo` prints its recall, says that garments are drawn, and leaves what the README works on."""
+    """`demo` prints a recall far above chance, says garments are drawn, and leaves what the README works on."""
     out = tmp_path / "demo"
     for _ in range(2):
         capsys.readouterr()
         assert main(["demo", "--out", str(out), "-q"]) == 0
         said = capsys.readouterr().out
-        assert said.startswith("recall@1 0.")
+        figures = re.match(r"recall@1 ([01]\.\d\d)  recall@5 ", said)
+        assert figures is not None
+        assert 0.5 < float(figures[1]) <= 1
         assert "drawn" in said
         assert "index YOUR_PHOTOS --catalogue my.catalogue" in said
         assert {"photos.csv", "shop.catalogue", "sheet.png"} <= {path.name for path in out.iterdir()}
@@ -314,10 +339,10 @@ def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
 def test_boxes_ignored_is_what_the_vectors_were_made_with(shop: Path, tmp_path: Path, capsys: Out) -> None:
     """A vectors file or a catalogue made without boxes says so; --ignore-boxes beside them is refused."""
     manifest, vectors, catalogue = str(shop / "photos.csv"), tmp_path / "v.npz", tmp_path / "c"
-    assert main(["embed", manifest, "--out", str(vectors), "--ignore-boxes", "-q"]) == 0
-    assert main(["index", manifest, "-c", str(catalogue), "--ignore-boxes", "-q"]) == 0
+    assert main(["embed", manifest, "--out", str(vectors), "--ignore-boxes", *COLOUR, "-q"]) == 0
+    assert main(["index", manifest, "-c", str(catalogue), "--ignore-boxes", *COLOUR, "-q"]) == 0
     figures = []
-    for option in (["--vectors", str(vectors)], ["-c", str(catalogue)], ["--ignore-boxes"]):
+    for option in (["--vectors", str(vectors)], ["-c", str(catalogue)], ["--ignore-boxes", *COLOUR]):
         capsys.readouterr()
         assert main(["evaluate", manifest, "--split", "all", "--json", "-q", *option]) == 0
         figures.append(json.loads(capsys.readouterr().out))

@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shops import shop
+from shops import index, shop
 from twinset import Catalogue, IndexOptions
-from twinset.catalogue import index
 from twinset.errors import BusyError, CatalogueError, DiskFullError, IntegrityError, ReadOnlyError
 from twinset.store import database, lock
 from twinset.store.rows import Rows
 
-INDEX = "import sys; from twinset.catalogue import index; index(sys.argv[1], sys.argv[2])"
+INDEX = "import sys; from twinset.catalogue import index; index(sys.argv[1], sys.argv[2], bundle='colour')"
 HOLD = (
     "import sys, time; from pathlib import Path; from twinset.store.lock import writing\n"
     "with writing(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"

@@ -409,7 +409,7 @@ def test_a_path_may_be_written_as_a_manifest_may(tmp_path: Path) -> None:
 
 
 def test_colour_on_real_garments(colour: Embedder) -> None:
-    """On luma's other views the shipped bundle finds the item first for 0.58 to 0.60 of 257 photos."""
+    """On luma's other views `colour` finds the item first for 0.58 to 0.60 of 257 photos."""
     data = os.environ.get("TWINSET_TEST_DATA")
     if not data:
         pytest.skip("TWINSET_TEST_DATA names no folder with data/luma")

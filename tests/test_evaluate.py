@@ -475,7 +475,7 @@ def with_bundle(embedder: Embedder, table: manifest.Manifest) -> Embeds:
 
 
 def test_views_of_luma(colour: Embedder) -> None:
-    """On luma's other views the shipped bundle finds 0.58 to 0.60 first; 117 queries are of held-out styles."""
+    """On luma's other views `colour` finds 0.58 to 0.60 first; 117 queries are of held-out styles."""
     table = real("luma")
     protocol, split = choose(table.photos)
     found = evaluate(table.photos, with_bundle(colour, table), protocol, split)

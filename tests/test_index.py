@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shops import picture, shop, write
+from shops import build, index, picture, shop, write
 from twinset import Catalogue, IndexOptions
-from twinset.catalogue import index
 from twinset.errors import (
     CatalogueError,
     FingerprintError,
@@ -141,19 +140,20 @@ def test_another_root_needs_a_name(tmp_path: Path) -> None:
 
 
 def test_another_bundle_is_refused(tmp_path: Path) -> None:
-    """A bundle with another fingerprint is refused, both fingerprints named; its own is welcome."""
+    """A bundle with another fingerprint is refused, both fingerprints named; its own is welcome, and so is none."""
     from dataclasses import replace
 
     from twinset import bundle
 
     manifest, place = shop(tmp_path / "shop", 2), tmp_path / "c"
     index(place, manifest)
-    colour = bundle.open_bundle()
+    colour = bundle.open_bundle("colour")
     other = replace(colour.facts, preprocess=replace(colour.facts.preprocess, fit="crop"))
     bundle.save(tmp_path / "other", other, colour.model)
     with pytest.raises(FingerprintError, match=f"fingerprint .*{colour.fingerprint[:12]}"):
         index(place, manifest, bundle=tmp_path / "other")
-    assert index(place, manifest, bundle="colour").unchanged == 4
+    for own in ("colour", None):
+        assert index(place, manifest, bundle=own).unchanged == 4
 
 
 def test_foreign_folders_are_refused_and_half_made_catalogues_taken_up(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_copy_stands_in_for_each_photo(tmp_path: Path) -> None:
     folder = tmp_path / "big"
     folder.mkdir()
     Image.fromarray(np.full((900, 700, 3), (200, 30, 30), np.uint8)).save(folder / "a.png")
-    with Catalogue.build(tmp_path / "c", folder) as catalogue:
+    with build(tmp_path / "c", folder) as catalogue:
         hit = catalogue.search(folder / "a.png").hits[0]
         copy = photos.read(catalogue.copy([hit.photo_id])[hit.photo_id])
     assert max(copy.shape) == 640

@@ -10,17 +10,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shops import picture, write
+from shops import index, picture, write
 from twinset import Catalogue, IndexOptions
 from twinset.bundle import open_bundle
-from twinset.catalogue import index
 from twinset.embedder import Embedder
 from twinset.photos import Decoded
 from twinset.records import Hit, Vectors
 from twinset.store.schema import pack, unpack
 
 PATHS = [f"{number}.png" for number in range(6)]
-EMBEDDER = Embedder(open_bundle())
+EMBEDDER = Embedder(open_bundle("colour"))
 
 
 def embedded(seed: int) -> Vectors:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shops import shop, write
+from shops import index, shop, write
 from twinset import doctor, runtime
 from twinset.bundle import open_bundle
-from twinset.catalogue import Catalogue, build, folder, index, ingest
+from twinset.catalogue import Catalogue, build, folder, ingest
 from twinset.catalogue.ingest import Target
 from twinset.cli.main import main
 from twinset.embedder import Embedder, embed_in_order, embed_photos
@@ -86,7 +86,7 @@ def test_a_catalogue_is_indexed_in_batches(tmp_path: Path) -> None:
     manifest_path = write(tmp_path / "shop", rows, {f"{n:02}.png": n for n in range(23)})
     (tmp_path / "shop/05.png").write_text("no photo")
     index(tmp_path / "singly", manifest_path, device="cpu")
-    place = folder.create(tmp_path / "batched", open_bundle())
+    place = folder.create(tmp_path / "batched", open_bundle("colour"))
     manifest = read(manifest_path)
 
     def run() -> tuple[int, int, int]:
@@ -201,9 +201,9 @@ def test_cuda_without_a_gpu_is_usage_and_changes_nothing(
     """A device asked for and absent ends with 2 and the commands that mend it, in JSON too, and writes nothing."""
     out = tmp_path / "out"
     rest = {
-        "index": ["index", str(wardrobe), "-c", str(out)],
-        "embed": ["embed", str(wardrobe), "--out", str(out)],
-        "evaluate": ["evaluate", str(wardrobe)],
+        "index": ["index", str(wardrobe), "-c", str(out), "--bundle", "colour"],
+        "embed": ["embed", str(wardrobe), "--out", str(out), "--bundle", "colour"],
+        "evaluate": ["evaluate", str(wardrobe), "--bundle", "colour"],
         "evaluate --catalogue": ["evaluate", str(wardrobe), "-c", str(place)],
     }[command]
     assert main([*rest, "--device", "cuda", "-q"]) == 2
@@ -233,10 +233,10 @@ def test_cuda_without_a_gpu_leaves_a_catalogue_alone(wardrobe: Path, place: Path
 @without_gpu
 def test_auto_is_the_cpu_bit_for_bit(wardrobe: Path, tmp_path: Path, capsys: Out) -> None:
     """Without a GPU `auto` and `cpu` write the same vectors, and say nothing of it."""
-    vectors = []
+    vectors, embed = [], ["embed", str(wardrobe), "--bundle", "colour"]
     for device in ("auto", "cpu"):
         out = tmp_path / f"{device}.npz"
-        assert main(["embed", str(wardrobe), "--out", str(out), "--device", device, "-q"]) == 0
+        assert main([*embed, "--out", str(out), "--device", device, "-q"]) == 0
         assert capsys.readouterr().err == ""
         with np.load(out) as file:
             vectors.append(file["embedding"])
@@ -251,16 +251,16 @@ def test_auto_is_the_cpu_bit_for_bit(wardrobe: Path, tmp_path: Path, capsys: Out
 def test_an_unknown_device_names_the_nearest(wardrobe: Path, capsys: Out, given: str, mend: str) -> None:
     """A device that does not exist is usage, on the command line and in Python."""
     with pytest.raises(UsageError, match="there is no device") as caught:
-        Embedder(open_bundle(), given)  # type: ignore[arg-type]
+        Embedder(open_bundle("colour"), given)  # type: ignore[arg-type]
     assert caught.value.mend == mend
-    assert main(["embed", str(wardrobe), "--out", "o.npz", "--device", given]) == 2
+    assert main(["embed", str(wardrobe), "--out", "o.npz", "--bundle", "colour", "--device", given]) == 2
     assert f"there is no device '{given}': {mend}" in capsys.readouterr().err
 
 
 def test_a_device_does_not_go_with_vectors(wardrobe: Path, tmp_path: Path, capsys: Out) -> None:
     """`evaluate --vectors` embeds nothing, and says so rather than pass over a device."""
     out = tmp_path / "v.npz"
-    assert main(["embed", str(wardrobe), "--out", str(out), "-q"]) == 0
+    assert main(["embed", str(wardrobe), "--out", str(out), "--bundle", "colour", "-q"]) == 0
     assert main(["evaluate", str(wardrobe), "--vectors", str(out), "--device", "cpu"]) == 2
     assert "--device goes with --bundle and --catalogue" in capsys.readouterr().err
 
@@ -291,7 +291,7 @@ def test_two_runtimes_side_by_side_are_named(tmp_path: Path, monkeypatch: pytest
     assert "onnxruntime-gpu 1.31.1" in findings["runtime"]["value"]
     assert (findings["runtime"]["ok"], findings["runtime"]["mend"]) == (False, mend)
     with pytest.raises(UsageError, match="stand side by side: pip uninstall -y onnxruntime onnxruntime-gpu"):
-        Embedder(open_bundle(), "cuda")
+        Embedder(open_bundle("colour"), "cuda")
 
 
 def test_a_gpu_that_cannot_be_used_is_told() -> None:

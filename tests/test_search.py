@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shops import shop, write
+from shops import build, shop, write
 from twinset import Catalogue, photos
 from twinset.bundle import open_bundle
 from twinset.datasets import wardrobe
@@ -30,7 +30,7 @@ def unit(rows: int, dim: int) -> np.ndarray:
 
 def brute(folder: Path, manifest: Path, query: Path) -> list[tuple[str, float]]:
     """Items by the best of their photos' cosines, computed photo by photo; ties by id."""
-    embedder = Embedder(open_bundle())
+    embedder = Embedder(open_bundle("colour"))
     asked = embedder.embed(photos.decode(query.read_bytes())).astype(np.float64)
     best: dict[str, float] = {}
     for line in manifest.read_text(encoding="utf-8").splitlines()[1:]:
@@ -45,7 +45,7 @@ def brute(folder: Path, manifest: Path, query: Path) -> list[tuple[str, float]]:
 def test_a_search_equals_brute_force(tmp_path: Path) -> None:
     """Every item, in the order of its best photo's cosine, with that score."""
     manifest = shop(tmp_path / "shop")
-    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+    with build(tmp_path / "c", manifest) as catalogue:
         answer = catalogue.search(manifest.parent / "004/1.png", k=100)
     expected = brute(manifest.parent, manifest, manifest.parent / "004/1.png")
     assert [hit.item_id for hit in answer] == [item for item, _ in expected]
@@ -59,7 +59,7 @@ def test_equal_scores_are_ordered_by_id(tmp_path: Path) -> None:
     names = ["m", "b", "z", "a"]
     rows = [{"path": f"{name}.png", "item_id": name} for name in names]
     manifest = write(tmp_path / "shop", rows, dict.fromkeys((f"{name}.png" for name in names), 5))
-    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+    with build(tmp_path / "c", manifest) as catalogue:
         answer = catalogue.search(manifest.parent / "m.png")
     assert [hit.item_id for hit in answer] == sorted(names)
     assert len({hit.score for hit in answer}) == 1
@@ -86,7 +86,7 @@ def test_four_hundred_near_copies_of_an_item_do_not_crowd_out_the_others(tmp_pat
         seeds[f"{item}.png"] = 100 + item
     manifest = write(tmp_path / "shop", rows, seeds)
     photo = manifest.parent / "crowd/0.png"
-    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+    with build(tmp_path / "c", manifest) as catalogue:
         twenty = catalogue.search(photo, 20)
         assert len({hit.item_id for hit in twenty}) == 20
         assert len(twenty.hits[0].photos) == 400
@@ -103,7 +103,7 @@ def test_a_cursor_holds_only_where_it_was_given(tmp_path: Path) -> None:
     """After a change of the catalogue it has expired; with another photo, `by` or box it is refused."""
     manifest = shop(tmp_path / "shop", 6)
     one, two = manifest.parent / "000/0.png", manifest.parent / "001/0.png"
-    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+    with build(tmp_path / "c", manifest) as catalogue:
         cursor = catalogue.search(one, 2).next
         for wrong in (
             lambda: catalogue.search(two, 2, cursor=cursor),
@@ -132,7 +132,7 @@ def test_a_box_searches_with_a_part(tmp_path: Path) -> None:
     manifest = shop(tmp_path / "shop", 6)
     wide = np.concatenate([photos.read(manifest.parent / "002/0.png"), np.full((32, 32, 3), 255, np.uint8)], axis=1)
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+    with build(tmp_path / "c", manifest) as catalogue:
         part = catalogue.search(tmp_path / "wide.png", 3, box=(0, 0, 0.5, 1))
         assert part.hits == catalogue.search(manifest.parent / "002/0.png", 3).hits
         for box in ((0, 0, 1.2, 1), (0.5, 0, 0.5, 1), (0, 0, 1), (math.nan, 0, 1, 1)):
@@ -146,7 +146,7 @@ def test_a_box_searches_with_a_part(tmp_path: Path) -> None:
 def test_an_answer_has_exactly_its_json(tmp_path: Path) -> None:
     """The keys of answer, hit and photo are the documented ones."""
     manifest = shop(tmp_path / "shop", 3)
-    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+    with build(tmp_path / "c", manifest) as catalogue:
         answer = catalogue.search(manifest.parent / "000/0.png").to_json()
     assert answer.keys() == {
         "hits", "query_id", "nothing_close", "next", "categories", "boxes", "facets", "catalogue", "ms"
@@ -207,7 +207,7 @@ def test_boxes_are_suggested_where_they_are_asked_for(tmp_path: Path) -> None:
     manifest = shop(tmp_path / "shop")
     drawn = next(photo for photo in wardrobe.photos(1, 3) if photo.domain == "customer")
     query = photos.encode_jpeg(drawn.pixels)
-    with Catalogue.build(tmp_path / "c", manifest) as catalogue:
+    with build(tmp_path / "c", manifest) as catalogue:
         plain, asked = catalogue.search(query), catalogue.search(query, boxes=True)
         boxed = catalogue.search(query, boxes=True, box=(0.1, 0.1, 0.9, 0.9))
     assert plain.boxes is None
