@@ -89,16 +89,6 @@ def constant(truths: Sequence[Box]) -> Box:
     return best
 
 
-def one_look(embedder: Embedder, photo: Decoded) -> tuple[Box, ...]:
-    """As `boxes.of_photo`, from the places of the look that embeds."""
-    height, width = photo.pixels.shape[:2]
-    prepare = embedder.closer  # at twice the size a photo lies in the square as it does at once
-    left, top, right, bottom = prepare.frame(width, height)
-    seen = (max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom))
-    mapped = (prepare.in_photo(box, width, height) for box in boxes.suggest([embedder.patches(photo)], seen))
-    return tuple(box for box in mapped if box)
-
-
 def rows(embedder: Embedder, cases: Sequence[Case], shop: Sequence[Decoded]) -> Iterator[str]:
     """A line of the table for each way to a box."""
     gallery = np.array([embedder.embed(photo) for photo in shop])
@@ -106,7 +96,7 @@ def rows(embedder: Embedder, cases: Sequence[Case], shop: Sequence[Decoded]) -> 
     ways: dict[str, Callable[[Case], tuple[Box, ...]]] = {
         "whole photo": lambda _: (WHOLE,),
         "best constant": lambda _: (same,),
-        "one look": lambda case: one_look(embedder, case.photo),
+        "one look": lambda case: boxes.of_photo(embedder, case.photo, closer=False),
         "suggested": lambda case: boxes.of_photo(embedder, case.photo),
         "truth": lambda case: (case.truth,),
     }

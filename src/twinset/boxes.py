@@ -27,11 +27,11 @@ Grid = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
-def of_photo(embedder: Embedder, photo: Decoded) -> tuple[Box, ...]:
+def of_photo(embedder: Embedder, photo: Decoded, *, closer: bool = True) -> tuple[Box, ...]:
     """At most three boxes around what a photo shows, the best first, in fractions 0-1 of it upright.
 
     The model takes two looks: of the one that embeds, places are few and see much of their surroundings; of the
-    closer one, they are more, but the quarters do not know of each other.
+    closer one, they are more, but the quarters do not know of each other. It is left out where not `closer`.
 
     Raises:
         BundleError: the model has no `patches`.
@@ -40,7 +40,8 @@ def of_photo(embedder: Embedder, photo: Decoded) -> tuple[Box, ...]:
     height, width = photo.pixels.shape[:2]
     left, top, right, bottom = embedder.closer.frame(width, height)
     seen = (max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom))
-    found = suggest((embedder.patches(photo), embedder.closer_patches(photo)), seen)
+    looks = [embedder.patches(photo), *([embedder.closer_patches(photo)] if closer else [])]
+    found = suggest(looks, seen)
     mapped = (embedder.closer.in_photo(box, width, height) for box in found)
     return tuple(box for box in mapped if box is not None)
 

@@ -88,6 +88,20 @@ def agreement(cosine: float, photos: int, other: str = "the trained net") -> str
     return f"On {photos} photos this file agrees with {other}: cosine at least {least}."
 
 
+def of_published(source: str, head: str, own: str, *, name: str, licence: str, limits: tuple[str, ...]) -> Card:
+    """The card of a published model: what it is called, its embedding, and the licence it names itself."""
+    return Card(
+        name=name,
+        backbone=source,
+        backbone_licence=own,
+        head=head,
+        published=source,
+        trained_on=f"What the authors of {source} tell in its own card.",
+        licence=licence or own,
+        limits=limits,
+    )
+
+
 def text(card: Card, bundle: Bundle, *, checked: str, patches: bool) -> str:
     """The card of a bundle as Markdown; `checked` tells how it was compared with what it was made from."""
     prepare = bundle.facts.preprocess

@@ -250,3 +250,8 @@ def disk_errors(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(f"no space is left to write {where}", "free some space and run it again") from error
         raise ResourceError(f"{where}: {error.strerror}", "check the disk and its permissions") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says in its first line, for the libraries' go on for many."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -7,7 +7,7 @@ from math import isclose
 from pathlib import Path
 from typing import Any, Final
 
-from twinset.errors import PathError
+from twinset.errors import PathError, first_line
 from twinset.preprocess import Filter, Fit, Preprocess
 
 Colour = tuple[float, float, float]
@@ -151,8 +151,3 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise PathError(f"{file} holds no JSON object", "fetch the model again")
     return values
-
-
-def first_line(error: Exception) -> str:
-    """What an error says in its first line, for the libraries' go on for many."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

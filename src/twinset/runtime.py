@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from twinset.errors import BundleError, MissingExtraError, OutOfMemoryError, UsageError, did_you_mean
+from twinset.errors import BundleError, MissingExtraError, OutOfMemoryError, UsageError, did_you_mean, first_line
 from twinset.records import Pixels, Vectors
 
 # Since 1.29 ONNX Runtime reports its use to its maker, unless this stands in the environment before it is loaded.
@@ -106,7 +106,7 @@ class Runtime:
         except Exception as error:
             if _is_full(error):
                 raise _out_of_memory(f"a batch of {len(feed[_PHOTOS]):,}", self.device) from error
-            raise BundleError(f"model.onnx failed: {_first_line(error)}", "export it again") from error
+            raise BundleError(f"model.onnx failed: {first_line(error)}", "export it again") from error
 
 
 def check_device(device: str) -> Device:
@@ -159,7 +159,7 @@ def _on_cpu(model: bytes) -> Any:
     try:
         return onnxruntime.InferenceSession(model, _options(), providers=[_CPU])
     except Exception as error:
-        raise BundleError(f"model.onnx does not load: {_first_line(error)}", "export it again") from error
+        raise BundleError(f"model.onnx does not load: {first_line(error)}", "export it again") from error
 
 
 def _on_gpu(model: bytes, *, asked: bool) -> Any | None:
@@ -223,7 +223,3 @@ def _is_full(error: Exception) -> bool:
 def _out_of_memory(what: str, device: str) -> OutOfMemoryError:
     mend = "free some" if device == "cpu" else "free some of the GPU's, or use --device cpu"
     return OutOfMemoryError(f"memory ran out on {device} for {what}", mend)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

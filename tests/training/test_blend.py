@@ -66,7 +66,7 @@ def test_the_copy_begins_as_the_backbone(stages: int, lite: Backbone, three: Ten
     net = blend(lite, stages)
     if net.tail is not None:
         with torch.no_grad():
-            pixels = three.permute(0, 3, 1, 2).float() * net.get_buffer("_scale") - net.get_buffer("_shift")
+            pixels = net.backbone.normalised(three)
             assert torch.allclose(pixels, three.permute(0, 3, 1, 2) / 127.5 - 1, atol=1e-5)
             places = lite(pixels.contiguous(memory_format=torch.channels_last)).places
             assert torch.allclose(net.tail(net.see(three).trunk), places, atol=1e-3)

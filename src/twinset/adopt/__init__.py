@@ -10,7 +10,7 @@ import numpy as np
 
 from twinset import published
 from twinset.bundle import Bundle, Facts, check_out, save
-from twinset.card import Card, text
+from twinset.card import Card, of_published, text
 from twinset.datasets.wardrobe import photos as drawn_photos
 from twinset.embedder import Embedder
 from twinset.errors import BundleError, MissingExtraError, PathError, disk_errors
@@ -59,16 +59,8 @@ def adopt(model: Path, out: Path, *, source: str = "", name: str = "", licence: 
     kind = str(read_json(config).get("model_type")) if config.is_file() else ""
     wrapped = wrap(load(file, published.root(folder)), seen, kind)
     source, own = source or folder.resolve().name, published.licence(folder)
-    card = Card(
-        name=name or out.resolve().name,
-        backbone=source,
-        backbone_licence=own,
-        head=wrapped.told,
-        published=source,
-        trained_on=f"What the authors of {source} tell in its own card.",
-        licence=licence or own,
-        limits=(_DRAWN, _HALVES) if wrapped.halves else (_DRAWN,),
-    )
+    limits = (_DRAWN, _HALVES) if wrapped.halves else (_DRAWN,)
+    card = of_published(source, wrapped.told, own, name=name or out.resolve().name, licence=licence, limits=limits)
     bundle, cosine = _checked(wrapped.model, seen, card, out)
     with disk_errors(out):
         told = text(

@@ -7,8 +7,9 @@ from typing import Final
 import onnx
 import onnx.checker
 import onnx.inliner
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
+from twinset.adopt.nodes import branches
 from twinset.errors import BundleError, PathError
 
 MAX_BYTES: Final = 2**31 - 1
@@ -46,11 +47,6 @@ def load(file: Path, root: Path) -> ModelProto:
     _check_operations(file, model.graph)
     _merge(file, root, model.graph, size)
     return model
-
-
-def branches(node: NodeProto) -> list[GraphProto]:
-    """The graphs inside a node: of an `If`, a `Loop`."""
-    return [graph for told in node.attribute for graph in (*([told.g] if told.HasField("g") else []), *told.graphs)]
 
 
 def _check_operations(file: Path, graph: GraphProto) -> None:

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
-from twinset.adopt.file import OWN, branches
-from twinset.errors import BundleError
+from twinset.adopt.file import OWN
+from twinset.adopt.nodes import branches, values_read
+from twinset.errors import BundleError, first_line
 from twinset.prepared import Prepared
 
 _OUTPUTS: Final = ("image_embeds", "pooler_output", "last_hidden_state")
@@ -77,8 +78,7 @@ def wrap(model: ModelProto, prepared: Prepared, kind: str) -> Wrapped:
         onnx.checker.check_model(model)
         return Wrapped(bytes(model.SerializeToString(deterministic=True)), told, halves)
     except Exception as error:  # the checker's, and protobuf's
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise BundleError(f"the published graph is faulty: {reason}", "fetch the model again") from error
+        raise BundleError(f"the published graph is faulty: {first_line(error)}", "fetch the model again") from error
 
 
 def _move(graph: GraphProto) -> None:
@@ -126,20 +126,13 @@ def _prune(graph: GraphProto, output: str) -> None:
     needed: set[str] = {output}
     for i in reversed(range(len(graph.node))):
         if needed & set(graph.node[i].output):
-            needed |= _read(graph.node[i])
+            needed |= values_read(graph.node[i])
         else:
             del graph.node[i]
     for told in (graph.initializer, graph.input):
         for i in reversed(range(len(told))):
             if told[i].name not in needed:
                 del told[i]
-
-
-def _read(node: NodeProto) -> set[str]:
-    """The values that a node reads, those of its branches too."""
-    inner = [_read(each) for graph in branches(node) for each in graph.node]
-    outputs = {output.name for graph in branches(node) for output in graph.output}
-    return set(node.input).union(outputs, *inner) - {""}
 
 
 def _pixels(graph: GraphProto, size: int) -> ValueInfoProto:

@@ -40,11 +40,19 @@ class Backbone(nn.Module):
         self.mean, self.std = body.mean, body.std
         self.has_cls: bool = body.has_cls
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        std, mean = torch.tensor(self.std).view(1, 3, 1, 1), torch.tensor(self.mean).view(1, 3, 1, 1)
+        self.register_buffer("_scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("_shift", mean / std, persistent=False)
 
     @property
     def stages(self) -> tuple[tuple[nn.Module, ...], ...]:
         """Its parts from the input to the output; together they hold every parameter."""
         return self.body.stages
+
+    def normalised(self, photos: Tensor) -> Tensor:
+        """What it takes, float `(N, 3, H, W)`, of photos, uint8 `(N, H, W, 3)` RGB."""
+        pixels = photos.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
+        return pixels * self.get_buffer("_scale") - self.get_buffer("_shift")
 
     def forward(self, pixels: Tensor) -> Features:
         """The features of normalised pixels, float `(N, 3, H, W)`."""

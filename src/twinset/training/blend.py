@@ -104,9 +104,6 @@ class Blend(nn.Module):
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
         self.register_buffer("start", self.learned.weight.detach().clone())
-        std, mean = torch.tensor(backbone.std).view(1, 3, 1, 1), torch.tensor(backbone.mean).view(1, 3, 1, 1)
-        self.register_buffer("_scale", 1 / (255 * std), persistent=False)
-        self.register_buffer("_shift", mean / std, persistent=False)
         self.train(self.training)
 
     def begin(self, seen: Seen) -> None:
@@ -193,10 +190,8 @@ class Blend(nn.Module):
 
     def _see(self, photos: Tensor) -> tuple[Seen, Tensor, Tensor, Tensor]:
         """What is seen, and the contributions of places to general features, colour and grain."""
-        pixels = photos.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
         body = cast(Mobile, self.backbone.body)
-        scales = body.scales(pixels * self.get_buffer("_scale") - self.get_buffer("_shift"))
-        *early, places = scales
+        *early, places = body.scales(self.backbone.normalised(photos))
         with torch.autocast(photos.device.type, enabled=False):
             grid = (places.shape[2], places.shape[3])
             colour, colours = surface.raised(self.seen_colour(photos, grid))

@@ -1,6 +1,6 @@
 """Batches of a sampler → what a net takes: pixels, or what its frozen part has seen of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class Feed:
     def load(self, number: int) -> tuple[Batch, Tensor | Seen]:
         """A batch, and its photos as the net takes them, each in a look of its own."""
         batch = self.sampler.batch(number)
-        draws = [generator(self.recipe.seed, LOOKS, number, place) for place in range(len(batch.photos))]
+        draws = (generator(self.recipe.seed, LOOKS, number, place) for place in range(len(batch.photos)))
         return batch, self._seen(batch.photos, draws)
 
     def forget(self) -> None:
@@ -39,7 +39,7 @@ class Feed:
         if self.looks is not None:
             self.looks.forget()
 
-    def _seen(self, photos: Sequence[Photo], draws: Sequence[np.random.Generator]) -> Tensor | Seen:
+    def _seen(self, photos: Sequence[Photo], draws: Iterable[np.random.Generator]) -> Tensor | Seen:
         if self.looks is not None:
             return self.looks.batch(photos, draws)
         if self.recipe.augment == "none":

@@ -14,6 +14,7 @@ import torch
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 from torch import Tensor, nn
 
+from twinset.adopt.nodes import branches, values_read
 from twinset.errors import BundleError
 from twinset.training.halves import halve
 
@@ -172,7 +173,7 @@ def _strip_graph(graph: GraphProto, names: dict[str, str], numbers: Iterator[int
         node.name, node.doc_string = f"{node.op_type}_{next(numbers)}", ""
         del node.metadata_props[:]
         node.input[:] = [_renamed(name, names) for name in node.input]
-        for branch in _branches(node):
+        for branch in branches(node):
             _strip_graph(branch, names, numbers)
         node.output[:] = [_renamed(name, names) for name in node.output]
 
@@ -221,16 +222,5 @@ def _needed(nodes: Sequence[NodeProto], output: str) -> set[int]:
     for i in reversed(range(len(nodes))):
         if names & set(nodes[i].output):
             found.add(i)
-            names |= _read(nodes[i])
+            names |= values_read(nodes[i])
     return found
-
-
-def _read(node: NodeProto) -> set[str]:
-    """The values that a node reads, those of its branches too."""
-    inner = [_read(each) for graph in _branches(node) for each in graph.node]
-    outputs = {output.name for graph in _branches(node) for output in graph.output}
-    return set(node.input).union(outputs, *inner) - {""}
-
-
-def _branches(node: NodeProto) -> list[GraphProto]:
-    return [graph for told in node.attribute for graph in (*([told.g] if told.HasField("g") else []), *told.graphs)]

@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError
-from twinset.prepared import Prepared, first_line, prepared, read_json
+from twinset.errors import IntegrityError, MissingExtraError, PathError, UsageError, first_line
+from twinset.prepared import Prepared, prepared, read_json
 from twinset.published import CONFIG, WEIGHTS
 from twinset.training.kinds import KINDS, RESNET, VISION, Kind
 

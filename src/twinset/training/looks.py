@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -68,7 +68,7 @@ class Looks:
         """What is seen of photos as they are, evenly spread over all: enough to tell principal directions."""
         return self._of([self._row(i, 0) for i in evenly(len(self._photos), _MOST_TO_BEGIN)], trunk=False)
 
-    def batch(self, photos: Sequence[Photo], draws: Sequence[np.random.Generator]) -> Seen:
+    def batch(self, photos: Sequence[Photo], draws: Iterable[np.random.Generator]) -> Seen:
         """What is seen of photos, each in a look that its generator draws."""
         rows = [
             self._row(self._rows[photo.path], int(draw.integers(self._recipe.looks)))

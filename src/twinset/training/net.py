@@ -50,9 +50,6 @@ class Net(nn.Module):
         self.backbone = backbone
         self.pool = pooling(shape.pooling, backbone.width)
         self.head = head(shape.head, backbone.width, shape.dim, shape.dropout)
-        std, mean = torch.tensor(backbone.std).view(1, 3, 1, 1), torch.tensor(backbone.mean).view(1, 3, 1, 1)
-        self.register_buffer("_scale", 1 / (255 * std), persistent=False)
-        self.register_buffer("_shift", mean / std, persistent=False)
         for module in self._frozen():
             module.requires_grad_(False)
         self.train(self.training)
@@ -64,7 +61,7 @@ class Net(nn.Module):
 
     def forward(self, photos: Tensor) -> Tensor:
         """Embeddings, float32 `(N, D)` of any length, of photos, uint8 `(N, H, W, 3)` RGB."""
-        features = self.backbone(self._normalised(photos))
+        features = self.backbone(self.backbone.normalised(photos))
         with _in_full(photos.device.type):
             out: Tensor = self.head(self.pool(features))
         return out.float()
@@ -78,7 +75,7 @@ class Net(nn.Module):
         """
         if isinstance(self.pool, ClassToken):
             raise UsageError("places contribute nothing to a class token", "use another pooling")
-        features = self.backbone(self._normalised(photos))
+        features = self.backbone(self.backbone.normalised(photos))
         contributions = self.pool.contributions(features)
         out, patches = self.head(self.pool(features)), self.head(contributions.permute(0, 2, 3, 1))
         return out.float(), patches.float()
@@ -104,10 +101,6 @@ class Net(nn.Module):
         """JSON from which `rebuild` makes an equal net, but for its weights."""
         prepared = asdict(self.preprocess) | {"fill": list(self.preprocess.fill)}
         return {"backbone": self.backbone.facts(), **asdict(self.shape), "preprocess": prepared}
-
-    def _normalised(self, photos: Tensor) -> Tensor:
-        pixels = photos.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
-        return pixels * self.get_buffer("_scale") - self.get_buffer("_shift")
 
     def _frozen(self) -> list[nn.Module]:
         if self.shape.trainable_stages == _ALL:

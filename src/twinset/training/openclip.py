@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from twinset.errors import IntegrityError, PathError, UsageError
-from twinset.prepared import CLIP, Prepared, first_line, read_json
+from twinset.errors import IntegrityError, PathError, UsageError, first_line
+from twinset.prepared import CLIP, Prepared, read_json
 from twinset.preprocess import Filter, Fit
 from twinset.published import OPEN_CLIP, OPEN_CLIP_WEIGHTS
 from twinset.training.hub import Whole, unfilled

@@ -10,7 +10,7 @@ from torch import nn
 
 from twinset import published
 from twinset.bundle import check_out
-from twinset.card import Card, Data
+from twinset.card import Card, Data, of_published
 from twinset.datasets.wardrobe import draw
 from twinset.errors import IntegrityError, PathError, UsageError
 from twinset.manifest import read
@@ -84,16 +84,7 @@ def export_published(
     model = encoder.load(folder)
     source = source or folder.resolve().name
     own = published.licence(folder)
-    card = Card(
-        name=name or out.resolve().name,
-        backbone=source,
-        backbone_licence=own,
-        head=model.told,
-        published=source,
-        trained_on=f"What the authors of {source} tell in its own card.",
-        licence=licence or own,
-        limits=(_DRAWN,),
-    )
+    card = of_published(source, model.told, own, name=name or out.resolve().name, licence=licence, limits=(_DRAWN,))
     with TemporaryDirectory() as drawn:
         photos = read(draw(Path(drawn), items=_DRAWN_ITEMS, seed=0))
         samples = [(photos.root / photo.path, photo) for photo in photos.photos]
