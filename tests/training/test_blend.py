@@ -53,7 +53,7 @@ def test_what_is_seen_is_all_it_needs(stages: int, lite: Backbone, three: Tensor
         seen, direct = net.see(three), net(three)
         assert torch.equal(net(seen), direct)
     widths = {0: (0, 7, 7), 1: (112, 14, 14), 2: (40, 28, 28)}
-    assert [tuple(part.shape[1:]) for part in seen] == [widths[stages], (1280,), (BINS,), (152,)]
+    assert [tuple(part.shape[1:]) for part in seen] == [widths[stages], (1280,), (BINS,), (176,)]
     assert direct.shape == (3, net.dim)
     assert torch.allclose(direct.norm(dim=1), torch.ones(3), atol=1e-5)
     alike = direct @ direct.T - 2 * torch.eye(3)
@@ -86,40 +86,54 @@ def test_contributions_average_to_the_embedding(stages: int, lite: Backbone, thr
 
 
 @pytest.mark.parametrize("bias", [20.0, -20.0, 200.0, -200.0])
-def test_a_gate_far_out_leaves_one_side(bias: float, lite: Backbone, three: Tensor) -> None:
-    """All of the length is in what is not learned, or in what is; a step from there is still a step of numbers."""
+def test_a_gate_far_out_leaves_both_sides(bias: float, lite: Backbone, three: Tensor) -> None:
+    """What is not learned has .4 or .9 of the squared length; a step from there is still a step of numbers."""
     net = blend(lite)
     nn.init.zeros_(net.gate.weight)
     nn.init.constant_(net.gate.bias, bias)
     seen = net.see(three)
     embeddings = net(seen)
     unlearned, learned = lengths(embeddings)
-    assert torch.allclose(unlearned, torch.full((3,), float(bias > 0)), atol=1e-6)
-    assert torch.allclose(learned, torch.full((3,), float(bias < 0)), atol=1e-6)
-    (embeddings[0] @ embeddings[1] + net.views_loss(seen)).backward()
+    assert torch.allclose(unlearned, torch.full((3,), 0.9 if bias > 0 else 0.4), atol=1e-6)
+    assert torch.allclose(learned, torch.full((3,), 0.1 if bias > 0 else 0.6), atol=1e-6)
+    (embeddings[0] @ embeddings[1] + net.gate_loss(seen, studio=bias < 0)).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in (*net.gate.parameters(),))
-    assert torch.isfinite(net.views_loss(seen))
+    assert torch.allclose(net.gate_loss(seen, studio=bias < 0), torch.tensor(abs(bias)), atol=1e-3)
 
 
 def test_the_gate_weighs_by_the_shares(lite: Backbone, three: Tensor) -> None:
-    """General features, colour and grain have .30, .55 and .15 of what `unlearned` says, the learned the rest."""
+    """General features, colour and grain have .25, .60 and .15 of what `unlearned` says, the learned the rest."""
     net = blend(lite)
     with torch.no_grad():
         seen = net.see(three)
         gate, squares = net.unlearned(seen), net(seen).square()
-        expected = torch.sigmoid(net.gate(net.learned.standard(seen.general) * START))[:, 0]
+        expected = 0.4 + 0.5 * torch.sigmoid(net.gate(net.learned.standard(seen.general) * START))[:, 0]
     parts = torch.stack([part.sum(dim=1) for part in squares.split([GENERAL, COLOUR, GRAIN, 16], dim=1)])
     assert torch.allclose(gate, expected)
-    assert torch.allclose(parts[:3], torch.tensor([[0.30], [0.55], [0.15]]) * gate, atol=1e-5)
+    assert torch.allclose(parts[:3], torch.tensor([[0.25], [0.60], [0.15]]) * gate, atol=1e-5)
     assert torch.allclose(parts[3], 1 - gate, atol=1e-5)
 
 
-def test_views_teach_the_gate_alone(lite: Backbone, three: Tensor) -> None:
-    """Their loss is minus the logarithm of the unlearned share; its slope reaches nothing but the gate."""
+def test_what_is_learned_alone(lite: Backbone, three: Tensor) -> None:
+    """The learned part of the embedding at length 1, whatever the gate says; colour and grain take part in it."""
+    net = blend(lite, 1)
+    with torch.no_grad():
+        nn.init.normal_(net.surfaces.weight)
+        seen = net.see(three)
+        alone, part = net.learned_alone(seen), net(seen)[:, -16:]
+        assert torch.allclose(alone, nn.functional.normalize(part), atol=1e-6)
+        grey = seen._replace(colour=seen.colour.flip(0))
+        assert not torch.allclose(net.learned_alone(grey), alone, atol=1e-2)
+
+
+@pytest.mark.parametrize("studio", [True, False])
+def test_the_gate_learns_what_is_a_studios(studio: bool, lite: Backbone, three: Tensor) -> None:
+    """Minus the logarithm of what it gives to what is so; the slope reaches nothing but the gate."""
     net = blend(lite, 1)
     seen = net.see(three)
-    loss = net.views_loss(seen)
-    assert torch.allclose(loss, -net.unlearned(seen).log().mean())
+    loss = net.gate_loss(seen, studio=studio)
+    given = (net.unlearned(seen) - 0.4) / 0.5
+    assert torch.allclose(loss, -(given if studio else 1 - given).log().mean(), atol=1e-5)
     loss.backward()
     reached = {name for name, parameter in net.named_parameters() if parameter.grad is not None}
     assert reached == {"gate.weight", "gate.bias"}
@@ -143,7 +157,7 @@ def test_frozen_parts_never_change(stages: int, lite: Backbone, three: Tensor) -
     optimizer.step()
     changed = {name for name, tensor in net.state_dict().items() if not torch.equal(tensor, before[name])}
     names = {name for name, _ in net.named_parameters()}
-    ours = {"learned.weight", "gate.weight", "gate.bias", *(["fine.weight"] if stages else [])}
+    ours = {"learned.weight", "surfaces.weight", "gate.weight", "gate.bias", *(["fine.weight"] if stages else [])}
     assert changed == ours | {name for name in names if name.startswith("tail.")}
     assert any(name.startswith("tail.") for name in changed) == (stages > 0)
 
@@ -160,7 +174,7 @@ def test_groups_hold_what_trains_once(stages: int, lite: Backbone) -> None:
         p.numel() for module in lite.stages[len(lite.stages) - stages :] for m in module for p in m.parameters()
     )
     assert sum(parameter.numel() for parameter in tail) == copied
-    wide = 16 * 1280 * (2 if stages else 1)
+    wide = 16 * (1280 * (2 if stages else 1) + COLOUR + GRAIN)
     assert sum(parameter.numel() for parameter in layers) == wide + 1281
 
 

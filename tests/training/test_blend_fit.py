@@ -151,7 +151,7 @@ def test_it_ends_with_numbers_and_without_its_looks(runs: Runs) -> None:
     losses = [row["loss"] for row in figures(fitted) if "loss" in row]
     assert losses
     assert all(math.isfinite(loss) for loss in losses)
-    assert f"studio: no customers' photos: its {3 * VIEWED} photos teach the gate alone" in fitted.notes
+    assert any("views other than main stand for them" in note for note in fitted.notes)
     assert not runs.straight.run.looks.exists()
     assert not runs.cut.run.looks.exists()
 

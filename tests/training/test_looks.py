@@ -93,18 +93,30 @@ def test_looks_differ(looks: Looks, found: TrainingData) -> None:
     draws = [generator(0, i) for i in range(30)]
     colours = looks.batch([found.train[3]] * 30, draws).colour
     assert len({tuple(row.tolist()) for row in colours}) == 3
-    assert not torch.equal(looks.plain().colour[0], looks.plain().colour[1])
+    plain = looks.plain([found.train])
+    assert not torch.equal(plain.colour[0], plain.colour[1])
 
 
 def test_plain_looks_are_those_of_photos_as_they_are(
     looks: Looks, found: TrainingData, net: Blend, loader: Loader
 ) -> None:
     """One of each photo, without what the copied stages begin from: directions need none of it."""
-    plain = looks.plain()
+    plain = looks.plain([found.train])
     assert plain.trunk.shape[0] == 0
     with torch.no_grad():
         wanted = net.see(loader.batch(found.train))
     assert_near(plain, wanted._replace(trunk=plain.trunk))
+
+
+def test_each_part_has_as_many_plain_looks(looks: Looks, found: TrainingData) -> None:
+    """A smaller part's photos are seen again, evenly: none twice before another once."""
+    one, both = looks.plain([found.train[:10]]), looks.plain([found.train[10:], found.train[:10]])
+    assert len(both.colour) == 20
+    assert torch.equal(both.colour[10:], one.colour)
+    first, second = both.colour[:5], both.colour[5:10]
+    assert torch.equal(first, first[:1].expand_as(first))
+    assert torch.equal(second, second[:1].expand_as(second))
+    assert not torch.equal(first, second)
 
 
 def test_a_photo_that_is_named_twice_is_looked_at_once(
@@ -115,9 +127,9 @@ def test_a_photo_that_is_named_twice_is_looked_at_once(
     looks = Looks(tmp_path / "looks", [*three, *three], replace(SETTINGS, augment="none", looks=2))
     looks.see(net, loader, "digest", seen)
     assert seen.rows == 6
-    assert len(looks.plain().general) == 3
+    assert len(looks.plain([three]).general) == 3
     both = looks.batch([three[1]] * 8, [generator(1, i) for i in range(8)])
-    assert torch.allclose(both.general, looks.plain().general[1].expand(8, -1), atol=2e-3)
+    assert torch.allclose(both.general, looks.plain([three]).general[1].expand(8, -1), atol=2e-3)
 
 
 def kept(folder: Path) -> dict[str, bytes]:
@@ -134,7 +146,7 @@ def test_what_is_done_is_not_done_again(found: TrainingData, net: Blend, loader:
         seen = Counted()
         looks = Looks(folder, found.train[:4], settings)
         looks.see(net, loader, digest, seen)
-        assert len(looks.plain().general) == 4
+        assert len(looks.plain([found.train[:4]]).general) == 4
         return seen.rows
 
     assert rows() == 8

@@ -18,11 +18,13 @@ from twinset.training.mobile import Mobile
 from twinset.training.surface import Colour
 
 GENERAL: Final = 96
-COLOUR: Final = 96
+COLOUR: Final = 128
 GRAIN: Final = 48
 LEAST_DIM: Final = GENERAL + COLOUR + GRAIN + 16
-_SHARES: Final = (0.30, 0.55, 0.15)
+_SHARES: Final = (0.25, 0.60, 0.15)
 """How much general features, colour and grain count beside each other: the best on luma's styles 8-f."""
+_LEAST, _MOST = 0.4, 0.9
+"""What of the squared length is not learned: for a customer's photo, and for a studio's."""
 _TINY: Final = 1e-6
 
 
@@ -77,8 +79,8 @@ class Blend(nn.Module):
     """Photos to embeddings of length 1: a learned part, and beside it general features, colour and grain.
 
     The backbone stays as it is. A copy of its last `trainable_stages` trains beside it, and a linear layer over the
-    features of both, which starts from their principal directions. The gate, linear in the general features, says
-    photo by photo how much of the length what is not learned has.
+    features of both, colour and grain; it starts from the features' principal directions. The gate, linear in the
+    general features, tells a studio's photo, of which more is left to what is not learned.
 
     Raises:
         UsageError: the backbone is no mobile net, or the sizes do not fit.
@@ -100,6 +102,8 @@ class Blend(nn.Module):
         self.grain = Directions(sum(body.widths), GRAIN, alike=False, whiten=0.5).requires_grad_(False)
         self.learned = Directions(backbone.width, learned)
         self.fine = Directions(backbone.width, learned) if self.tail is not None else None
+        self.surfaces = nn.Linear(COLOUR + GRAIN, learned, bias=False)
+        nn.init.zeros_(self.surfaces.weight)
         self.gate = nn.Linear(backbone.width, 1)
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
@@ -123,7 +127,7 @@ class Blend(nn.Module):
     def forward(self, photos: Tensor | Seen) -> Tensor:
         """Embeddings, float32 `(N, D)` of length 1, of photos, uint8 `(N, H, W, 3)`, or of what was seen."""
         seen = photos if isinstance(photos, Seen) else self.see(photos)
-        fine = self.tail(seen.trunk).float().mean(dim=(2, 3)) if self.tail is not None else None
+        fine = self._fine(seen)
         with torch.autocast(seen.general.device.type, enabled=False):
             parts = self._parts(seen.general, fine, seen.colour, seen.grain)
             return torch.cat(
@@ -147,13 +151,21 @@ class Blend(nn.Module):
         ]
         return out, torch.cat(patches, dim=3)
 
-    def unlearned(self, seen: Seen) -> Tensor:
-        """How much of the squared length what is not learned has, `(N,)`, in 0-1."""
-        return self._gate(seen.general)[:, 0].sigmoid()
+    def learned_alone(self, seen: Seen) -> Tensor:
+        """Embeddings of length 1 by what is learned alone, `(N, D)` of the learned dimensions."""
+        fine = self._fine(seen)
+        with torch.autocast(seen.general.device.type, enabled=False):
+            return _unit(self._parts(seen.general, fine, seen.colour, seen.grain))[-1]
 
-    def views_loss(self, seen: Seen) -> Tensor:
-        """What a shop's own views teach: that nothing is learned of them. Minus the logarithm of `unlearned`."""
-        return functional.softplus(-self._gate(seen.general)).mean()
+    def unlearned(self, seen: Seen) -> Tensor:
+        """How much of the squared length what is not learned has, `(N,)`, in 0.4-0.9."""
+        return self._share(seen.general)[:, 0]
+
+    def gate_loss(self, seen: Seen, *, studio: bool) -> Tensor:
+        """How wrong the gate is of photos that are all a studio's, or none of them: the cross-entropy."""
+        with torch.autocast(seen.general.device.type, enabled=False):
+            gate = self._gate(seen.general)
+            return functional.binary_cross_entropy_with_logits(gate, torch.full_like(gate, float(studio)))
 
     def strain(self) -> Tensor:
         """How far the learned layer has gone from its start: the squared distance, in starting weights."""
@@ -168,7 +180,7 @@ class Blend(nn.Module):
     def groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """The parameters that train: of the copied stages, and of the layers behind."""
         tail = [] if self.tail is None else list(self.tail.parameters())
-        ours = [self.learned, self.gate, *([] if self.fine is None else [self.fine])]
+        ours = [self.learned, self.surfaces, self.gate, *([] if self.fine is None else [self.fine])]
         return tail, [parameter for module in ours for parameter in module.parameters()]
 
     @property
@@ -179,8 +191,9 @@ class Blend(nn.Module):
         copied = f"a copy of its {last}, trained, and " if stages else ""
         learned = self.dim - GENERAL - COLOUR - GRAIN
         return (
-            f"{copied}a linear layer to {learned} dimensions; beside it {GENERAL} principal directions of its "
-            f"features, {COLOUR} of the photo's colours and {GRAIN} of its grain; a gate between the two"
+            f"{copied}a linear layer over features, colours and grain to {learned} dimensions; beside it {GENERAL} "
+            f"principal directions of its features, {COLOUR} of the photo's colours and {GRAIN} of its grain; a "
+            "gate between the two"
         )
 
     def facts(self) -> dict[str, Any]:
@@ -207,24 +220,28 @@ class Blend(nn.Module):
 
     def _parts(self, general: Tensor, fine: Tensor | None, colour: Tensor, grain: Tensor) -> list[Tensor]:
         """The four parts, each of any length: general, colour, grain, learned."""
-        learned = self.learned(general)
+        colour, grain = self.colour(colour), self.grain(grain)
+        learned = self.learned(general) + self.surfaces(torch.cat([colour, grain], dim=-1) / START)
         if self.fine is not None:
             learned = learned + self.fine(fine)
-        return [self.general(general), self.colour(colour), self.grain(grain), learned]
+        return [self.general(general), colour, grain, learned]
+
+    def _fine(self, seen: Seen) -> Tensor | None:
+        """Pooled features of the copied stages, where there are some."""
+        return self.tail(seen.trunk).float().mean(dim=(2, 3)) if self.tail is not None else None
 
     def _gate(self, general: Tensor) -> Tensor:
-        """What the gate says, `(N, 1)`, before it is squashed into 0-1."""
+        """What the gate says, `(N, 1)`: above 0 it takes a photo for a studio's."""
         gate: Tensor = self.gate(self.learned.standard(general) * START)
         return gate
 
     def _roots(self, general: Tensor) -> list[Tensor]:
-        """The length of each part, `(N, 1)`; their squares add up to 1.
+        """The length of each part, `(N, 1)`; their squares add up to 1."""
+        unlearned = self._share(general)
+        return [*((unlearned * share).sqrt() for share in _SHARES), (1 - unlearned).sqrt()]
 
-        The root of a sigmoid, written so that its slope is finite where it is 0.
-        """
-        gate = self._gate(general)
-        root, rest = (torch.exp(functional.softplus(side) / -2) for side in (-gate, gate))
-        return [*(root * share**0.5 for share in _SHARES), rest]
+    def _share(self, general: Tensor) -> Tensor:
+        return _LEAST + (_MOST - _LEAST) * self._gate(general).sigmoid()
 
 
 def _length(vectors: Tensor) -> Tensor:

@@ -62,5 +62,5 @@ def with_looks(
     looks = Looks(folder, found.train, feed.recipe)
     if not done:
         looks.see(net.eval(), feed.loader, found.digest, progress)
-        net.begin(looks.plain().to(net.gate.weight.device))
+        net.begin(looks.plain([part.photos for part in found.parts if part.photos]).to(net.gate.weight.device))
     return replace(feed, looks=looks)

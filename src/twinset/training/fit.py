@@ -198,10 +198,13 @@ class _Training:
     def _lost(self, batch: Batch, taken: Tensor | Seen, journal: Journal) -> Tensor:
         """The loss of a batch; what it tells of the run's health is noted."""
         state, net = self._state, self._net
-        if batch.studio and isinstance(net, Blend) and isinstance(taken, Seen):
-            return net.views_loss(taken)
+        beside = torch.zeros((), device=self._accelerator.device)
         with self._accelerator.autocast():
-            embeddings = net(taken).float()
+            if isinstance(net, Blend) and isinstance(taken, Seen):
+                embeddings = net.learned_alone(taken)
+                beside = net.gate_loss(taken, studio=batch.studio) + self._recipe.hold * net.strain()
+            else:
+                embeddings = net(taken).float()
         labels = torch.from_numpy(batch.labels).to(embeddings.device)
         indices = tuple(torch.from_numpy(index).to(embeddings.device) for index in batch.indices)
         loss = self._loss(embeddings, labels, indices)
@@ -209,7 +212,7 @@ class _Training:
         self._tell(self._guard.look(reading, state.step + 1), state.step + 1, journal)
         if reading.triplets:
             state.readings.append(reading)
-        return loss + self._recipe.hold * net.strain() if isinstance(net, Blend) else loss
+        return loss + beside
 
     def _evaluate(self, journal: Journal) -> None:
         state = self._state

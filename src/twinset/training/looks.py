@@ -22,7 +22,6 @@ from twinset.training.blend import Blend, Seen
 from twinset.training.draws import LOOKS, generator
 from twinset.training.loader import Loader
 from twinset.training.recipe import Recipe
-from twinset.training.run import evenly
 
 _AT_ONCE: Final = 32
 _MOST_TO_BEGIN: Final = 6000
@@ -64,9 +63,14 @@ class Looks:
                 write_whole(done, json.dumps(told).encode())
             self._kept = [np.load(self._folder / f"{name}.npy", mmap_mode="r") for name in Seen._fields]
 
-    def plain(self) -> Seen:
-        """What is seen of photos as they are, evenly spread over all: enough to tell principal directions."""
-        return self._of([self._row(i, 0) for i in evenly(len(self._photos), _MOST_TO_BEGIN)], trunk=False)
+    def plain(self, parts: Sequence[Sequence[Photo]]) -> Seen:
+        """What is seen of photos as they are, as much of each part: enough to tell principal directions.
+
+        Of a part that is smaller than others the same photos are seen again.
+        """
+        each = min(_MOST_TO_BEGIN // len(parts), max(len(photos) for photos in parts))
+        chosen = (photos[i * len(photos) // each] for photos in parts for i in range(each))
+        return self._of([self._row(self._rows[photo.path], 0) for photo in chosen], trunk=False)
 
     def batch(self, photos: Sequence[Photo], draws: Iterable[np.random.Generator]) -> Seen:
         """What is seen of photos, each in a look that its generator draws."""

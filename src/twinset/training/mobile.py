@@ -13,6 +13,8 @@ from twinset.prepared import IMAGENET
 
 _STEM: Final = 32
 _WIDTH: Final = 1280
+_EARLY: Final = 3
+"""Scales that are told of beside the last."""
 
 
 class _Group(NamedTuple):
@@ -154,15 +156,15 @@ class Mobile(nn.Module):
             x = block(x)
         return functional.relu6(self.head(x), inplace=True), None
 
-    def scales(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Places at an eighth, a sixteenth and a thirty-second of the side, of normalised pixels."""
+    def scales(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Places at a quarter, an eighth, a sixteenth and a thirty-second of the side, of normalised pixels."""
         halved: list[Tensor] = []
         x = functional.relu6(self.stem(pixels), inplace=True)
         for number, block in enumerate(self.blocks):
             if number in self.begins:
                 halved.append(x)
             x = block(x)
-        return halved[-2], halved[-1], functional.relu6(self.head(x), inplace=True)
+        return *halved[-_EARLY:], functional.relu6(self.head(x), inplace=True)
 
     @property
     def begins(self) -> tuple[int, ...]:
@@ -170,10 +172,10 @@ class Mobile(nn.Module):
         return tuple(i for i, block in enumerate(self.blocks) if isinstance(block, _Block) and block.stride > 1)
 
     @property
-    def widths(self) -> tuple[int, int]:
-        """The channels of the first two scales."""
-        eighth, sixteenth = (self.blocks[i - 1].get_submodule("project.norm") for i in self.begins[-2:])
-        return cast(nn.BatchNorm2d, eighth).num_features, cast(nn.BatchNorm2d, sixteenth).num_features
+    def widths(self) -> tuple[int, ...]:
+        """The channels of all scales but the last."""
+        norms = (self.blocks[i - 1].get_submodule("project.norm") for i in self.begins[-_EARLY:])
+        return tuple(cast(nn.BatchNorm2d, norm).num_features for norm in norms)
 
     def train(self, mode: bool = True) -> "Mobile":
         """Training mode, but for batch norms that were folded."""

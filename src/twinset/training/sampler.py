@@ -29,7 +29,7 @@ class Batch:
     labels: Index
     indices: tuple[Index, ...]
     studio: bool = False
-    """Whether these are a shop's own views, from which a `Blend` learns its gate alone."""
+    """Whether these are a shop's own views: by them a `Blend` tells its gate a studio."""
 
 
 class Size(NamedTuple):

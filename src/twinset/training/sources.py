@@ -1,9 +1,8 @@
 """Batches of several sources in turn, each drawn as what it holds allows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import Final
 
 import numpy as np
 
@@ -11,8 +10,6 @@ from twinset.errors import ManifestError
 from twinset.records import Photo
 from twinset.training.draws import CHOICE, generator
 from twinset.training.sampler import Batch, Index, Pairs, Sampler, Size
-
-_NONE: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,8 @@ class Sources:
     """One source a batch, each in turn, `2 × size` photos of it.
 
     Items with photos of both domains are drawn as `Pairs`, of all categories. Where there are none, photos of one
-    category count as alike. A shop's own views teach no likeness: a few hundred would be learned by heart.
+    category count as alike in one batch, and looks at one photo in another. What a shop's own views teach is told
+    apart by `Batch.studio`.
 
     Raises:
         ManifestError: a source holds none of these, or there is none.
@@ -39,6 +37,7 @@ class Sources:
         parts = [part for part in parts if part.photos]
         if not parts:
             raise ManifestError("no photo is left to train on", "give rows whose split is train or empty")
+        self._parts = tuple(parts)
         self._samplers = [_sampler(part, size, seed) for part in parts]
         photos = sum(len(part.photos) for part in parts)
         batches = ceil(photos / (2 * size * len(self._samplers))) * len(self._samplers)
@@ -53,11 +52,14 @@ class Sources:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0 over all epochs."""
-        return self._samplers[step % len(self._samplers)].batch(step)
+        turn = step % len(self._parts)
+        return replace(self._samplers[turn].batch(step), studio=self._parts[turn].studio)
 
 
 class Categories:
-    """`size` times two photos of one category; each category comes up as often as any other.
+    """`size` times two photos of one category, each as often as any other; or by lot `size` photos, each twice.
+
+    Photos alone would leave a category apart, categories alone would teach that all of one look alike.
 
     Raises:
         ManifestError: fewer than two categories have two photos.
@@ -79,7 +81,7 @@ class Categories:
         used = sum(len(pool) for pool in self._pools)
         self.size = Size(ceil(used / (2 * size)), 2 * size, used)
         self.notes: tuple[str, ...] = (
-            f"no item has photos of both domains: {used:,} photos are alike where their category is",
+            f"no item has photos of both domains: {used:,} photos are alike where their category or the photo is",
         )
 
     def __len__(self) -> int:
@@ -87,8 +89,11 @@ class Categories:
         return self.size.batches
 
     def batch(self, step: int) -> Batch:
-        """One photo of each of `size` drawn categories, then another of each in the same order."""
+        """One photo of each of `size` drawn categories or photos, then another of each in the same order."""
         draw = generator(self._seed, CHOICE, step)
+        if draw.random() < 0.5:
+            chosen = np.tile(draw.permutation(len(self._photos))[: self._size], 2)
+            return Batch(tuple(self._photos[i] for i in chosen), chosen, alike(chosen))
         order = np.concatenate(
             [draw.permutation(len(self._pools)) for _ in range(ceil(self._size / len(self._pools)))]
         )
@@ -96,26 +101,6 @@ class Categories:
         sides = np.array([draw.choice(self._pools[c], 2, replace=False) for c in drawn.tolist()], np.int64).T
         labels = np.concatenate([drawn, drawn]).astype(np.int64)
         return Batch(tuple(self._photos[i] for i in sides.reshape(-1)), labels, alike(labels))
-
-
-class Views:
-    """A shop's own photos, for the gate alone."""
-
-    def __init__(self, photos: Sequence[Photo], size: int, seed: int) -> None:
-        self._photos, self._size, self._seed = tuple(photos), size, seed
-        self.size = Size(ceil(len(photos) / (2 * size)), 2 * size, len(photos))
-        self.notes: tuple[str, ...] = (f"no customers' photos: its {len(photos):,} photos teach the gate alone",)
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        return self.size.batches
-
-    def batch(self, step: int) -> Batch:
-        """`2 × size` photos, or all where there are fewer."""
-        draw = generator(self._seed, CHOICE, step)
-        chosen = draw.permutation(len(self._photos))[: 2 * self._size].tolist()
-        photos = tuple(self._photos[i] for i in chosen)
-        return Batch(photos, np.arange(len(photos)), (_NONE,) * 4, studio=True)
 
 
 def alike(labels: Index) -> tuple[Index, ...]:
@@ -131,8 +116,6 @@ def alike(labels: Index) -> tuple[Index, ...]:
 
 
 def _sampler(part: Part, size: int, seed: int) -> Sampler:
-    if part.studio:
-        return Views(part.photos, size, seed)
     domains: dict[str, set[str]] = {}
     for photo in part.photos:
         domains.setdefault(photo.item_id, set()).add(photo.domain)
