@@ -54,7 +54,6 @@ def tasks(given: argparse.Namespace, temporary: Path) -> Iterator[Task]:
         yield Task.of("luma, held-out styles, views", given.luma, "views", "all", "style=0-7")
     if given.grocery:
         yield Task.of("grocery val, phone → shop", given.grocery, "consumer-to-shop", "val")
-        yield Task.of("grocery test, phone → shop", given.grocery, "consumer-to-shop", "test")
     if given.open_set:
         yield Task.of("grocery val, 16 open-set items", given.open_set, "consumer-to-shop", "val", "item_id=0-3")
     if given.clothing:

@@ -13,7 +13,7 @@ from twinset.files import write_whole
 from twinset.preprocess import Preprocess
 
 FORMAT: Final = 1
-DEFAULT: Final = "colour"
+DEFAULT: Final = "default"
 """The shipped bundle that is used where none is named."""
 MODEL: Final = "model.onnx"
 FACTS: Final = "bundle.json"
