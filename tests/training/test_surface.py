@@ -30,10 +30,16 @@ def counted(photo: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArra
     pixels = np.zeros((high, wide, 3))
     for y, x, c in product(range(high), range(wide), range(3)):
         pixels[y, x, c] = sum(int(photo[2 * y + j, 2 * x + i, c]) for j in (0, 1) for i in (0, 1)) / 4 / 255
-    cell = high // 14
-    brightest = max(
-        float(pixels[y : y + cell, x : x + cell].mean()) for y in range(0, high, cell) for x in range(0, wide, cell)
-    )
+    cell, brightest = high // 14, 0.0
+    rows_of, columns_of = np.nonzero(pixels.min(axis=2) < 0.999)
+    for y, x in product(range(0, high, cell), range(0, wide, cell)):
+        inside = [
+            pixels[j, i].mean()
+            for j, i in product(range(y, y + cell), range(x, x + cell))
+            if rows_of.min() <= j <= rows_of.max() and columns_of.min() <= i <= columns_of.max()
+        ]
+        if len(inside) > cell * cell / 2:
+            brightest = max(brightest, float(np.mean(inside)))
     pixels = np.minimum(pixels * min(WHITE / max(brightest, 1e-6), MOST_GAIN), 1)
     shares = np.zeros((rows, columns, LIGHTS, TINTS, TINTS))
     for y, x in product(range(high), range(wide)):
@@ -84,6 +90,28 @@ def test_another_exposure_is_nearly_the_same() -> None:
     assert darker.max() < 0.1
     assert (moved(1.0, 0.9, 0.8) > 5 * darker).all()
     assert moved(0.2, 0.2, 0.2).min() > 1
+
+
+@pytest.mark.parametrize("margins", [(0, 0, 0, 0), (0, 0, 13, 12), (21, 5, 0, 0), (30, 30, 30, 30)])
+def test_the_ground_beside_a_photo_tells_nothing_of_its_light(margins: tuple[int, int, int, int]) -> None:
+    """On white ground at its sides, four fifths of the light move it as little as without; white inside counts."""
+    top, bottom, left, right = margins
+    laid = torch.full((2, 112, 112, 3), 255, dtype=torch.uint8)
+    whole = photos(2, side=112)
+    whole[:, 40:60, 40:60] = 245
+    darker = (whole.float() * 0.8).round().to(torch.uint8)
+    one, two = laid.clone(), laid.clone()
+    kept = slice(top, 112 - bottom), slice(left, 112 - right)
+    one[:, kept[0], kept[1]], two[:, kept[0], kept[1]] = whole[:, kept[0], kept[1]], darker[:, kept[0], kept[1]]
+    found = [Colour()(pixels, (1, 1)).flatten(1) for pixels in (one, two)]
+    assert (found[0] - found[1]).abs().sum(dim=1).max() < 0.12
+
+
+def test_a_white_square_is_white() -> None:
+    """There is no photo on it to tell a light; its share is still one whole, in the brightest bin."""
+    shares = Colour()(torch.full((1, 28, 28, 3), 255, dtype=torch.uint8), (1, 1))
+    assert torch.allclose(shares.sum(), torch.tensor(1.0), atol=1e-4)
+    assert int(shares.argmax()) // TINTS**2 == LIGHTS - 1
 
 
 @settings(max_examples=40, deadline=None)

@@ -21,6 +21,8 @@ _BRIGHT: Final = 14
 _MOST_GAIN: Final = 1.3
 """A dark photo is not made a bright one: black cloth fills some photos whole."""
 _WHITE: Final = 245 / 255
+_BLANK: Final = 0.999
+_HALF: Final = 0.5
 _POWER: Final = 0.4
 """Less than the square root of a histogram: a wall counts for less, a button for more."""
 _TINY: Final = 1e-6
@@ -86,8 +88,28 @@ def fits(size: int, places: int) -> bool:
 def _lit(pixels: Tensor) -> Tensor:
     """Pixels `(N, 3, H, W)` of 0-1 in the light of their brightest cell."""
     side = pixels.shape[2] // _BRIGHT
-    brightest = functional.avg_pool2d(pixels.mean(dim=1, keepdim=True), side).amax(dim=(2, 3), keepdim=True)
+    inside = _inside(pixels)
+    share = functional.avg_pool2d(inside, side)
+    light = functional.avg_pool2d(pixels.mean(dim=1, keepdim=True) * inside, side) / share.clamp(min=_TINY)
+    brightest = (light * (share > _HALF)).amax(dim=(2, 3), keepdim=True)
     return (pixels * (_WHITE / brightest.clamp(min=_TINY)).clamp(max=_MOST_GAIN)).clamp(max=1)
+
+
+def _inside(pixels: Tensor) -> Tensor:
+    """1 for pixels between the first and the last row and column that are not all white, `(N, 1, H, W)`, else 0.
+
+    White beside a photo is the ground that it was laid on, and tells nothing of the light in it.
+    """
+    photo = (pixels.amin(dim=1, keepdim=True) < _BLANK).float()
+    columns, rows = photo.amax(dim=2, keepdim=True), photo.amax(dim=3, keepdim=True)
+    return _between(columns, 3) * _between(rows, 2)
+
+
+def _between(marks: Tensor, dim: int) -> Tensor:
+    """1 from the first 1 of 0-1 marks to the last, along a dimension."""
+    so_far = marks.cumsum(dim)
+    still = marks.sum(dim, keepdim=True) - so_far + marks
+    return ((so_far > 0) & (still > 0)).float()
 
 
 def _near(values: Tensor, levels: int) -> Tensor:
