@@ -51,8 +51,8 @@ class Colour(nn.Module):
         red, green, blue = cells.reshape(-1, high * wide, 3).unbind(dim=2)
         light = _near((red + green + blue) / 3, _LIGHTS)
         warm, pink = (_near(tint * (_SPREAD / 2) + 0.5, _TINTS) for tint in (red - blue, (red + blue) / 2 - green))
-        tints = (warm.unsqueeze(3) * pink.unsqueeze(2)).flatten(2)
-        shares = light.transpose(1, 2) @ tints / (high * wide)
+        tints = (warm.unsqueeze(2) * pink.unsqueeze(1)).flatten(1, 2)
+        shares = light @ tints.transpose(1, 2) / (high * wide)
         return shares.reshape(-1, rows, columns, BINS)
 
 
@@ -113,6 +113,6 @@ def _between(marks: Tensor, dim: int) -> Tensor:
 
 
 def _near(values: Tensor, levels: int) -> Tensor:
-    """How near values of 0-1 `(…)` lie to each of so many levels, `(…, levels)`; at most two are above 0."""
-    where = (values * levels - 0.5).clamp(0, levels - 1).unsqueeze(-1)
-    return (1 - (where - torch.arange(levels, device=values.device)).abs()).clamp(min=0)
+    """How near values `(N, P)` of 0-1 lie to each of so many levels, `(N, levels, P)`; at most two are above 0."""
+    where = (values * levels - 0.5).clamp(0, levels - 1).unsqueeze(1)
+    return (1 - (where - torch.arange(levels, device=values.device)[:, None]).abs()).clamp(min=0)
