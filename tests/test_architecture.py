@@ -109,6 +109,7 @@ def test_evaluate_and_catalogue_do_not_know_each_other() -> None:
         ("accelerate", "training"),
         ("fcntl", "store"),
         ("typer", "cli"),
+        ("xml", "manifest"),
     ],
 )
 def test_each_library_has_one_home(library: str, home: str) -> None:

@@ -14,10 +14,11 @@ from deepfashion_layout import Layout, Shown, lay_out
 from twinset import manifest
 from twinset.cli.main import main
 from twinset.datasets.deepfashion import COLUMNS, Conversion, convert, parse
-from twinset.datasets.deepfashion.report import KINDS, Notes
+from twinset.datasets.deepfashion.report import KINDS
 from twinset.datasets.deepfashion.rows import lines, parsed, split_cells
 from twinset.datasets.deepfashion.scale import Frame
 from twinset.errors import ManifestError, PathError, TwinsetError
+from twinset.manifest.notes import Notes
 
 Out = pytest.CaptureFixture[str]
 Rows = dict[str, dict[str, str]]
@@ -484,7 +485,7 @@ def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """An annotation file that is gone when it is read is a bad path."""
     with pytest.raises(PathError, match=r"gone.txt cannot be read"):
-        lines(tmp_path / "gone.txt", Notes())
+        lines(tmp_path / "gone.txt", Notes(KINDS))
 
 
 CELLS = st.lists(
@@ -535,7 +536,7 @@ def test_parsers_accept_or_refuse(cells: list[str]) -> None:
 @example("9" * 5000)
 def test_every_line_is_a_row_or_is_told(tmp_path: Path, text: str) -> None:
     """Of any text each line that is not blank is count, header, row or malformed."""
-    path, notes = tmp_path / "a.txt", Notes()
+    path, notes = tmp_path / "a.txt", Notes(KINDS)
     path.write_bytes(text.encode())
     rows = list(parsed(path, parse.item, notes, header=False))
     bad = sum(finding.count for finding in notes.findings() if finding.code == "malformed_row")

@@ -1,19 +1,19 @@
-"""`data convert`: a public set as it is handed out → a manifest."""
+"""`data convert`: a public set as it is handed out, or a shop's export → a manifest."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
 from twinset.cli.output import Json, Quiet, Talk, print_json, print_line, print_table, printable
 from twinset.datasets import deepfashion
-from twinset.datasets.deepfashion import Conversion
 from twinset.errors import UsageError, did_you_mean
-from twinset.manifest import write_faults
+from twinset.manifest import feeds, write_faults
+from twinset.manifest.notes import Finding
+from twinset.records import Fault
 
-FORMATS: Final = {"deepfashion-c2s": deepfashion.convert}
-
-_SKIPPED: Final = "photos.skipped.csv"
+_SET: Final = "deepfashion-c2s"
+FORMATS: Final = (_SET, *feeds.READERS)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -22,31 +22,58 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def convert_command(
-    name: Annotated[str, typer.Argument(metavar="FORMAT", help=f"The set's format: {', '.join(FORMATS)}.")],
-    root: Annotated[Path, typer.Argument(metavar="IN", help="The set's folder, with Anno, Eval and Img.")],
+    name: Annotated[str, typer.Argument(metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="The set's folder, with Anno, Eval and Img; or the shop's export.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The manifest to write; of a set it is IN/photos.csv.")
+    ] = None,
+    items: Annotated[
+        Literal["colour", "product"] | None,
+        typer.Option("--items", help="An export's items: products in one colour (default), or products."),
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option("--currency", help="Of an export's prices that name none, for example EUR.")
+    ] = None,
+    shop_url: Annotated[
+        str | None, typer.Option("--shop-url", help="Where an export's product pages lie: https://shop.example.")
+    ] = None,
     highres: Annotated[
-        bool, typer.Option("--highres", help="Use the high-resolution photos also where the small ones are there.")
+        bool, typer.Option("--highres", help="Use a set's high-resolution photos also where the small ones are.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Writes IN/photos.csv, a manifest of a public set; says what was found, beside the published totals."""
+    """Writes a manifest of a public set or of a shop's export (docs/feeds.md), and says what was odd in it."""
     if name not in FORMATS:
         mend = did_you_mean(name, FORMATS, f"formats are {', '.join(FORMATS)}")
         raise UsageError(f"there is no format {name!r}", mend)
     talk = Talk(quiet)
-    done = FORMATS[name](root, highres=highres, progress=talk.progress())
-    (root / _SKIPPED).unlink(missing_ok=True)
-    if done.faults:
-        write_faults(root / _SKIPPED, done.faults)
-        talk.skipped(done.faults, done.listed, root / _SKIPPED)
+    if name == _SET:
+        _refuse(name, {"--out": out, "--items": items, "--currency": currency, "--shop-url": shop_url})
+        _convert_set(source, highres=highres, json=json, talk=talk)
+        return
+    _refuse(name, {"--highres": highres or None, "--shop-url": shop_url if name == "merchant" else None})
+    if out is None:
+        raise UsageError("an export needs --out", "name the manifest to write, for example --out photos.csv")
+    options = feeds.Options(items or "colour", (currency or "").upper(), shop_url or "")
+    _convert_feed(name, source, out, options, json=json, talk=talk)
+
+
+def _refuse(name: str, given: dict[str, object]) -> None:
+    """An option that means nothing here was meant for something."""
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(f"{option} says nothing of {name}", "leave it out")
+
+
+def _convert_set(root: Path, *, highres: bool, json: bool, talk: Talk) -> None:
+    done = deepfashion.convert(root, highres=highres, progress=talk.progress())
+    _skipped(done.manifest, done.faults, done.listed, talk)
     if json:
         print_json(done.to_json())
-    else:
-        _show(done)
-
-
-def _show(done: Conversion) -> None:
+        return
     print_line(f"{done.manifest}: {done.photos:,} photos of {done.tree}; the pairs name {done.listed:,}")
     counts = [[c.name, f"{c.found:,}", f"{c.published:,}", "yes" if c.agrees else "no"] for c in done.counts]
     print_table(["", "found", "published", "agrees"], counts, right=["found", "published"])
@@ -58,5 +85,36 @@ def _show(done: Conversion) -> None:
     categories = [[category, f"{count:,}"] for category, count in done.categories.items()]
     print_table(["category", "photos"], categories, right=["photos"])
     print_line("")
-    for found in done.findings:
+    _show(done.findings)
+
+
+def _convert_feed(name: str, file: Path, out: Path, options: feeds.Options, *, json: bool, talk: Talk) -> None:
+    done = feeds.convert(name, file, out, options)
+    _skipped(out, done.faults, done.listed, talk)
+    if done.addresses:
+        talk.say(f"{done.addresses:,} photos are addresses: twinset data fetch brings them in, then index")
+    if done.addresses < done.photos:
+        talk.say(f"{done.photos - done.addresses:,} photos are paths: index with --photos-root, where they start")
+    if json:
+        print_json(done.to_json())
+        return
+    print_line(
+        f"{out}: {done.photos:,} photos of {done.items:,} items, {done.products:,} products; {done.rows:,} rows"
+    )
+    if done.columns:
+        print_line(printable(f"kept as attributes: {', '.join(done.columns)}"))
+    _show(done.findings)
+
+
+def _skipped(out: Path, faults: tuple[Fault, ...], listed: int, talk: Talk) -> None:
+    """Lists beside the manifest what was left out; the list of an earlier run goes."""
+    beside = out.with_suffix(".skipped.csv")
+    beside.unlink(missing_ok=True)
+    if faults:
+        write_faults(beside, faults)
+        talk.skipped(faults, listed, beside)
+
+
+def _show(findings: tuple[Finding, ...]) -> None:
+    for found in findings:
         print_line(printable(f"{found.count:,} {found.what}: {'; '.join(found.first)}"))

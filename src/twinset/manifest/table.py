@@ -43,6 +43,11 @@ class Manifest:
         if self.faults:
             first = self.faults[0]
             at = f"line {first.line}, " if first.line else ""
+            if all(fault.code == "url_path" for fault in self.faults):
+                raise ManifestError(
+                    f"all {self.rows:,} photos are addresses yet; {at}{first.path!r}",
+                    "bring them in with twinset data fetch, and name the manifest that it writes",
+                )
             raise ManifestError(
                 f"none of {self.rows:,} rows can be used; {at}{first.path!r}: {first.message}", "mend the rows"
             )
@@ -70,7 +75,7 @@ class Confined:
         if "\0" in path or not path.strip():
             return "bad_path", "the path is empty or has a NUL"
         if path.lower().startswith(("https://", "http://")):
-            return "url_path", "a photo by URL: download it, and give the path of the file"
+            return "url_path", "the photo is an address yet: bring it in with twinset data fetch"
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or "\\" in path:
             return "path_outside", "the path must stay below the manifest's folder"

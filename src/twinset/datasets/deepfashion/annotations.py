@@ -8,8 +8,9 @@ from typing import TypeVar
 from twinset.datasets.deepfashion import parse, rows
 from twinset.datasets.deepfashion.parse import BoxRow, LandmarksRow
 from twinset.datasets.deepfashion.partition import Listed, plain
-from twinset.datasets.deepfashion.report import Notes
+from twinset.datasets.deepfashion.report import KINDS
 from twinset.errors import ManifestError
+from twinset.manifest.notes import Notes
 
 Row = TypeVar("Row")
 
@@ -59,7 +60,7 @@ def _read(
         notes.add("missing_annotation", name)
         return None
     found = list(rows.parsed(path, parser, notes, header=parser is not parse.item))
-    if not found and [line for _, line in rows.lines(path, Notes())][:1] not in ([], ["0"]):
+    if not found and [line for _, line in rows.lines(path, Notes(KINDS))][:1] not in ([], ["0"]):
         raise ManifestError(f"{path} holds no row that can be read", "copy it again, or take it away to do without")
     return found
 
@@ -79,7 +80,7 @@ def _attribute_names(root: Path, notes: Notes) -> tuple[str, ...]:
     if path is None:
         notes.add("missing_annotation", "list_attr_cloth.txt")
         return ()
-    places = list(rows.parsed(path, list, Notes()))
+    places = list(rows.parsed(path, list, Notes(KINDS)))
     named = dict(rows.parsed(path, parse.attribute_name, notes))
     names = (named.get(line, f"attribute {place}") for place, (line, _) in enumerate(places, 1))
     return tuple(name.replace("|", "/") for name in names)  # a list's elements cannot hold a `|`

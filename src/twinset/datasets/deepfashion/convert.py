@@ -14,10 +14,11 @@ from twinset.datasets.deepfashion.annotations import Annotations, read_annotatio
 from twinset.datasets.deepfashion.parse import SPLITS
 from twinset.datasets.deepfashion.partition import Listed, Partition, note_items, partition
 from twinset.datasets.deepfashion.places import Trees, find_trees, locate
-from twinset.datasets.deepfashion.report import PUBLISHED, Conversion, Count, Notes
+from twinset.datasets.deepfashion.report import KINDS, PUBLISHED, Conversion, Count
 from twinset.datasets.deepfashion.scale import Frame, frame
 from twinset.errors import ManifestError, PathError, disk_errors
 from twinset.files import write_whole
+from twinset.manifest.notes import Notes
 from twinset.manifest.table import Confined
 from twinset.progress import SILENT, Progress
 from twinset.records import Fault, box_text
@@ -52,7 +53,7 @@ def convert(root: Path, *, highres: bool = False, progress: Progress = SILENT) -
         DiskFullError, ResourceError: the manifest cannot be written.
 
     """
-    trees, notes = find_trees(root, highres=highres), Notes()
+    trees, notes = find_trees(root, highres=highres), Notes(KINDS)
     pairs = rows.find(root, "Eval", _PAIRS)
     if pairs is None:
         raise PathError(f"{root} has no Eval/{_PAIRS}", "name the folder that holds Anno, Eval and Img")

@@ -8,7 +8,7 @@ from typing import Final
 
 from twinset.datasets.deepfashion.parse import SPLITS, Pair
 from twinset.datasets.deepfashion.places import name
-from twinset.datasets.deepfashion.report import Notes
+from twinset.manifest.notes import Notes
 from twinset.manifest.table import Confined
 from twinset.records import Fault
 

@@ -1,10 +1,11 @@
-"""What a conversion found: counts beside the published ones, and oddities with their first examples."""
+"""What a conversion found: counts beside the published ones, and the kinds of oddities."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from twinset.manifest.notes import Finding
 from twinset.records import Fault
 
 PUBLISHED: Final = {
@@ -52,37 +53,6 @@ KINDS: Final = {
     "renamed_folder": "photos found under Summer_Suit where the annotations say Summer_Wear",
 }
 """What may be found, in the order in which it is told."""
-
-_EXAMPLES: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One kind of oddity: how often, and the first three places."""
-
-    code: str
-    what: str
-    count: int
-    first: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class Notes:
-    """Collects oddities while a conversion goes on; the same place twice counts once."""
-
-    _places: dict[str, dict[str, None]] = field(default_factory=lambda: {code: {} for code in KINDS})
-
-    def add(self, code: str, place: str) -> None:
-        """Notes that `code`, one of `KINDS`, was found at a place."""
-        self._places[code][place] = None
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Every kind that was found, in the order of `KINDS`."""
-        return tuple(
-            Finding(code, KINDS[code], len(places), tuple(places)[:_EXAMPLES])
-            for code, places in self._places.items()
-            if places
-        )
 
 
 @dataclass(frozen=True, slots=True)

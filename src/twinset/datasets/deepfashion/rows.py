@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from twinset.datasets.deepfashion.report import Notes
 from twinset.errors import PathError
+from twinset.manifest.notes import Notes
 
 Row = TypeVar("Row")
 
