@@ -38,6 +38,7 @@ LEVELS = {
     "store": 3,
     "datasets": 3,
     "adopt": 4,
+    "fetch": 4,
     "boxes": 4,
     "group": 4,
     "catalogue": 5,
@@ -110,6 +111,8 @@ def test_evaluate_and_catalogue_do_not_know_each_other() -> None:
         ("fcntl", "store"),
         ("typer", "cli"),
         ("xml", "manifest"),
+        ("httpcore2", "fetch"),
+        ("socket", "fetch"),
     ],
 )
 def test_each_library_has_one_home(library: str, home: str) -> None:

@@ -10,6 +10,7 @@
     ├── InputError                   bad_input              3   422
     │   ├── PathError                no_such_path           3   404
     │   ├── PhotoError               (one of PHOTO_CODES)   3   413 · 415 · 422
+    │   ├── FetchError               not_fetched            3   502
     │   ├── ManifestError            bad_manifest           3   422
     │   ├── VectorsError             bad_vectors            3   422
     │   ├── NoQueriesError           no_queries             3   422
@@ -48,6 +49,26 @@ PHOTO_CODES: Final = {
     "bad_box": 422,
 }
 """The codes of `PhotoError`, each with its HTTP status."""
+FETCH_CODES: Final = (
+    "bad_url",
+    "not_https",
+    "host_not_allowed",
+    "query_differs",
+    "local_path",
+    "no_such_host",
+    "address_refused",
+    "bad_certificate",
+    "no_connection",
+    "timed_out",
+    "broken_answer",
+    "encoded_answer",
+    "bad_status",
+    "bad_redirect",
+    "host_busy",
+    "host_down",
+    "not_fetched",
+)
+"""The codes of `FetchError`."""
 
 
 class TwinsetError(Exception):
@@ -113,6 +134,20 @@ class PhotoError(InputError):
         super().__init__(message, mend)
         self.code = code
         self.http_status = PHOTO_CODES[code]
+
+
+class FetchError(InputError):
+    """A photo that cannot be had from its URL; `code` is one of `FETCH_CODES`.
+
+    `again` is None where asking again is of no use, else the seconds that the server asks to wait, 0 for none.
+    """
+
+    code, http_status = "not_fetched", 502
+
+    def __init__(self, code: str, message: str, mend: str = "", *, again: float | None = None) -> None:
+        super().__init__(message, mend)
+        self.code = code
+        self.again = again
 
 
 class ManifestError(InputError):

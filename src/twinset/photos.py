@@ -117,13 +117,28 @@ def read_bytes(path: str | Path) -> bytes:
         if isinstance(error, OSError) and error.errno in _SHORT:
             raise ResourceError(f"{path} cannot be read: {reason}", "see `twinset doctor`") from error
         raise PathError(f"{path} cannot be read: {reason}", "name a photo that is there") from error
-    _check_bytes(data)
+    check_size(len(data))
     return data
 
 
 def content_hash(data: bytes) -> str:
     """SHA-256 of a photo's bytes, as hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def check_size(count: int) -> None:
+    """Refuses a photo's file of more than 20 MiB by the count of its bytes.
+
+    Raises:
+        PhotoError: it is too large.
+
+    """
+    if count > MAX_BYTES:
+        raise PhotoError(
+            "photo_too_large",
+            f"the photo has more than {MAX_BYTES // 2**20} MiB",
+            "save it smaller; 2,000 pixels on the long side are plenty",
+        )
 
 
 def decode(data: bytes) -> Decoded:
@@ -133,7 +148,7 @@ def decode(data: bytes) -> Decoded:
         PhotoError: the photo is over a limit, of another kind, truncated or broken.
 
     """
-    _check_bytes(data)
+    check_size(len(data))
     kind = _sniff(data)
     file = io.BytesIO(data)
     try:
@@ -186,15 +201,6 @@ def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=quality)
     return out.getvalue()
-
-
-def _check_bytes(data: bytes) -> None:
-    if len(data) > MAX_BYTES:
-        raise PhotoError(
-            "photo_too_large",
-            f"the photo has more than {MAX_BYTES // 2**20} MiB",
-            "save it smaller; 2,000 pixels on the long side are plenty",
-        )
 
 
 def _sniff(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""`data check`, `data split`, `data draw`; `data convert` is added."""
+"""`data check`, `data split`, `data draw`; `data convert` and `data fetch` are added."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from twinset import manifest
-from twinset.cli import convert
+from twinset.cli import convert, fetch
 from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, print_json, print_line, print_table
 from twinset.datasets import wardrobe
 from twinset.errors import GateError, PathError, UsageError
@@ -16,6 +16,7 @@ from twinset.records import Photo
 
 app = typer.Typer(help="Look at manifests, split them, and make them.")
 convert.add_commands(app)
+fetch.add_commands(app)
 
 
 @app.command("check")

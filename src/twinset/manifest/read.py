@@ -42,8 +42,32 @@ def read(path: str | Path, *, source: str = MAIN, photos_root: Path | None = Non
     if folder:
         photos, faults = folder_photos(path, root, source)
         return Manifest(root, tuple(photos), tuple(faults), ())
-    header, rows = _table(path)
+    header, rows = read_rows(path)
     return _checked(header, rows, Confined(root), source, files=files)
+
+
+def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header of a CSV manifest, and each row that is not blank with the line on which it begins.
+
+    Raises:
+        PathError: it cannot be read.
+        ManifestError: it is no CSV in UTF-8, or lacks the columns `path` and `item_id`.
+
+    """
+    rows: list[tuple[int, list[str]]] = []
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header, path)
+        begins = reader.line_num + 1
+        for row in reader:
+            rows.append((begins, row))
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise ManifestError(
+            f"{path}, line {reader.line_num}: {error}", "save it as CSV, separated by commas"
+        ) from error
+    return header, [(line, row) for line, row in rows if row]
 
 
 def write_faults(path: Path, faults: Iterable[Fault]) -> None:
@@ -71,24 +95,6 @@ def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
         return kind(path)
     except OSError as error:
         raise PathError(f"{path} cannot be read: {error.strerror}", "mend the name or its permissions") from error
-
-
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and each row that is not blank with the line on which it begins."""
-    rows: list[tuple[int, list[str]]] = []
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(header, path)
-        begins = reader.line_num + 1
-        for row in reader:
-            rows.append((begins, row))
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise ManifestError(
-            f"{path}, line {reader.line_num}: {error}", "save it as CSV, separated by commas"
-        ) from error
-    return header, [(line, row) for line, row in rows if row]
 
 
 def _text(path: Path) -> str:

@@ -75,7 +75,7 @@ class Confined:
         if "\0" in path or not path.strip():
             return "bad_path", "the path is empty or has a NUL"
         if path.lower().startswith(("https://", "http://")):
-            return "url_path", "the photo is an address yet: bring it in with twinset data fetch"
+            return "url_path", "a photo by URL: bring it in with `twinset data fetch`"
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or "\\" in path:
             return "path_outside", "the path must stay below the manifest's folder"
