@@ -1011,4 +1011,4 @@ def test_addresses_are_not_indexed_and_the_mend_is_named(tmp_path: Path, capsys:
     assert main(["index", str(done.manifest), "-c", str(place_), "--bundle", "colour", "-q"]) == 0
     listed = rows_of(place_ / "skipped.csv")
     assert {row["code"] for row in listed} == {"url_path"}
-    assert all(re.search(r"bring it in with twinset data fetch", row["message"]) for row in listed)
+    assert all(re.search(r"bring it in with `twinset data fetch`", row["message"]) for row in listed)

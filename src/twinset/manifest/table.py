@@ -46,7 +46,7 @@ class Manifest:
             if all(fault.code == "url_path" for fault in self.faults):
                 raise ManifestError(
                     f"all {self.rows:,} photos are addresses yet; {at}{first.path!r}",
-                    "bring them in with twinset data fetch, and name the manifest that it writes",
+                    "bring them in with `twinset data fetch`, and name the manifest that it writes",
                 )
             raise ManifestError(
                 f"none of {self.rows:,} rows can be used; {at}{first.path!r}: {first.message}", "mend the rows"
