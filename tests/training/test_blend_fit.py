@@ -156,7 +156,7 @@ def test_it_ends_with_numbers_and_without_its_looks(runs: Runs) -> None:
     assert not runs.cut.run.looks.exists()
 
 
-def test_the_gate_learns_where_nothing_is_to_be_learned(runs: Runs, sources: list[Path]) -> None:
+def test_the_gate_tells_a_studio(runs: Runs, sources: list[Path]) -> None:
     """On a shop's own views more than half is left to what is not learned, and more than on customers' photos."""
     found = gather(sources)
     loader = Loader(found.files, PREPARE, 0.0)

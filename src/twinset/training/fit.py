@@ -207,12 +207,12 @@ class _Training:
                 embeddings = net(taken).float()
         labels = torch.from_numpy(batch.labels).to(embeddings.device)
         indices = tuple(torch.from_numpy(index).to(embeddings.device) for index in batch.indices)
-        loss = self._loss(embeddings, labels, indices)
+        loss = self._loss(embeddings, labels, indices) + beside
         reading = health.read(embeddings, labels, indices, loss, self._margin)
         self._tell(self._guard.look(reading, state.step + 1), state.step + 1, journal)
         if reading.triplets:
             state.readings.append(reading)
-        return loss + beside
+        return loss
 
     def _evaluate(self, journal: Journal) -> None:
         state = self._state

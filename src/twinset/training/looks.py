@@ -31,6 +31,8 @@ _DEPENDS_ON: Final = (
     "seed",
 )  # fmt: skip
 """The settings on which it depends what is seen."""
+_SEEN: Final = 2
+"""Goes up with every change of what a `Blend` sees of the same photo."""
 
 
 class Looks:
@@ -53,7 +55,7 @@ class Looks:
 
         """
         done = self._folder / _DONE
-        told = {"digest": digest} | {name: getattr(self._recipe, name) for name in _DEPENDS_ON}
+        told = {"seen": _SEEN, "digest": digest} | {name: getattr(self._recipe, name) for name in _DEPENDS_ON}
         with disk_errors(self._folder):
             if not (done.is_file() and json.loads(done.read_text(encoding="utf-8")) == told):
                 self.forget()

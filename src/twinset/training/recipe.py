@@ -82,7 +82,7 @@ class Recipe:
         if (self.head == "blend") != (self.looks > 0):
             raise UsageError(
                 f"head = {self.head} does not go with looks = {self.looks}",
-                "set head = blend and looks = 4, or neither",
+                "set head = blend and looks = 2, or neither",
             )
         if self.head == "blend" and not self.pretrained:
             raise UsageError("head = blend begins from what a net has learned", "set pretrained = true")

@@ -20,7 +20,7 @@ Index = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Photos of one step, a number for each one's item, and which places in the batch count as pairs.
+    """Photos of one step, a number for what makes them alike, and which places in the batch count as pairs.
 
     `indices` holds three index arrays of triplets, or four of pairs (losses.py).
     """
@@ -29,7 +29,7 @@ class Batch:
     labels: Index
     indices: tuple[Index, ...]
     studio: bool = False
-    """Whether these are a shop's own views: by them a `Blend` tells its gate a studio."""
+    """Whether these are a shop's own views: a `Blend` teaches its gate that they are a studio's."""
 
 
 class Size(NamedTuple):

@@ -25,8 +25,8 @@ class Sources:
     """One source a batch, each in turn, `2 × size` photos of it.
 
     Items with photos of both domains are drawn as `Pairs`, of all categories. Where there are none, photos of one
-    category count as alike in one batch, and looks at one photo in another. What a shop's own views teach is told
-    apart by `Batch.studio`.
+    category count as alike in one batch, and looks at one photo in another. `Batch.studio` says whether they are a
+    shop's own views.
 
     Raises:
         ManifestError: a source holds none of these, or there is none.
@@ -45,6 +45,9 @@ class Sources:
         self.notes = tuple(
             f"{part.name}: {note}" for part, each in zip(parts, self._samplers, strict=True) for note in each.notes
         )
+        if len({part.studio for part in parts}) == 1:
+            side = "has" if parts[0].studio else "is without"
+            self.notes += (f"every source {side} a studio's views alone: the gate learns to be the same for all",)
 
     def __len__(self) -> int:
         """Batches an epoch: about as many as hold each photo once."""
@@ -76,7 +79,7 @@ class Categories:
         if len(self._pools) < 2:
             raise ManifestError(
                 "these photos have neither items of both domains nor two categories to learn from",
-                "leave this manifest out, or fill `item_id` and `domain`, or `category`",
+                "leave this manifest out, or fill `item_id` and `domain` (or `view`), or `category`",
             )
         used = sum(len(pool) for pool in self._pools)
         self.size = Size(ceil(used / (2 * size)), 2 * size, used)

@@ -98,7 +98,7 @@ def _lit(pixels: Tensor) -> Tensor:
 def _inside(pixels: Tensor) -> Tensor:
     """1 for pixels between the first and the last row and column that are not all white, `(N, 1, H, W)`, else 0.
 
-    White beside a photo is the ground that it was laid on, and tells nothing of the light in it.
+    White beside a photo is the ground that it was laid on, or a margin of its own, and tells nothing of its light.
     """
     photo = (pixels.amin(dim=1, keepdim=True) < _BLANK).float()
     columns, rows = photo.amax(dim=2, keepdim=True), photo.amax(dim=3, keepdim=True)
