@@ -1,18 +1,16 @@
 """A manifest's URLs → what is to be fetched; what was fetched → a manifest."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from twinset.errors import FetchError, disk_errors
+from twinset.errors import FetchError
 from twinset.fetch.names import name
 from twinset.fetch.rules import Rules
 from twinset.fetch.urls import Url, parse
-from twinset.files import write_whole
 from twinset.manifest import Manifest
+from twinset.manifest.table import write_rows
 from twinset.records import Fault
 
 SOURCE_URL: Final = "source_url"
@@ -68,15 +66,12 @@ def write(out: Path, header: Sequence[str], rows: Sequence[Row], paths: Mapping[
 
     """
     columns = [*header, *([] if SOURCE_URL in header else [SOURCE_URL])]
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
+    table = [columns]
     for line, row in rows:
         if line in paths:
             cells = dict(zip(header, row, strict=True))
-            writer.writerow(cells | {"path": paths[line], SOURCE_URL: cells["path"]})
-    with disk_errors(out):
-        write_whole(out, text.getvalue().encode())
+            table.append(list((cells | {"path": paths[line], SOURCE_URL: cells["path"]}).values()))
+    write_rows(out, table)
 
 
 def _same_but_for_query(before: Wanted) -> FetchError:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from twinset.errors import UsageError, disk_errors
-from twinset.files import write_whole
-from twinset.manifest.table import Manifest, fields
+from twinset.manifest.table import Manifest, fields, write_rows
 from twinset.records import Photo
 from twinset.where import check_field
 
@@ -92,10 +91,7 @@ def write_split(source: Path, out: Path, table: Manifest, splits: Sequence[str])
     else:
         facts = [[photo.value(column) for column in _FOLDER_COLUMNS[:-1]] for photo in table.photos]
         rows = [[*_FOLDER_COLUMNS], *([*cells, split] for cells, split in zip(facts, splits, strict=True))]
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    with disk_errors(out):
-        write_whole(out, text.getvalue().encode())
+    write_rows(out, rows)
 
 
 def _keys(photos: Sequence[Photo], by: str) -> list[str]:

@@ -1,12 +1,15 @@
-"""A manifest in memory, and the check that a path stays inside its root."""
+"""A manifest in memory, its rows written whole, and the check that a path stays inside its root."""
 
+import csv
+import io
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from twinset.errors import ManifestError
+from twinset.errors import ManifestError, disk_errors
+from twinset.files import write_whole
 from twinset.records import Fault, Photo
 
 
@@ -63,6 +66,24 @@ def fields(photos: Iterable[Photo]) -> set[str]:
     return found
 
 
+def is_address(path: str) -> bool:
+    """Whether a photo has yet to be fetched."""
+    return path.lower().startswith(("https://", "http://"))
+
+
+def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Writes a manifest, its header first, whole in place of one that is there.
+
+    Raises:
+        PathError, DiskFullError, ResourceError: it cannot be written, by the reason.
+
+    """
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    with disk_errors(path):
+        write_whole(path, text.getvalue().encode())
+
+
 @dataclass(slots=True)
 class Confined:
     """Refuses paths that lead out of `root`, by `..`, from the file system's root, or through a link."""
@@ -74,7 +95,7 @@ class Confined:
         """The code and message of what is wrong with a relative path, None where it can be used."""
         if "\0" in path or not path.strip():
             return "bad_path", "the path is empty or has a NUL"
-        if path.lower().startswith(("https://", "http://")):
+        if is_address(path):
             return "url_path", "a photo by URL: bring it in with `twinset data fetch`"
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or "\\" in path:

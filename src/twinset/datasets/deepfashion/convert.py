@@ -1,9 +1,7 @@
 """The whole conversion: annotations and photos below a folder → `photos.csv` in it, and what was found."""
 
-import csv
-import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,9 @@ from twinset.datasets.deepfashion.partition import Listed, Partition, note_items
 from twinset.datasets.deepfashion.places import Trees, find_trees, locate
 from twinset.datasets.deepfashion.report import KINDS, PUBLISHED, Conversion, Count
 from twinset.datasets.deepfashion.scale import Frame, frame
-from twinset.errors import ManifestError, PathError, disk_errors
-from twinset.files import write_whole
+from twinset.errors import ManifestError, PathError
 from twinset.manifest.notes import Notes
-from twinset.manifest.table import Confined
+from twinset.manifest.table import Confined, write_rows
 from twinset.progress import SILENT, Progress
 from twinset.records import Fault, box_text
 
@@ -63,7 +60,7 @@ def convert(root: Path, *, highres: bool = False, progress: Progress = SILENT) -
     if not placed:
         raise _nothing(root, faults, notes)
     table = [_row(place, known, notes) for place in placed]
-    _write(root / "photos.csv", table)
+    write_rows(root / "photos.csv", [COLUMNS, *table])
     photos = [place.photo for place in placed]
     note_items(photos, notes)
     return Conversion(
@@ -134,13 +131,6 @@ def _row(place: _Placed, known: Annotations, notes: Notes) -> tuple[str, ...]:
     known_first = (place.path, photo.item_id, photo.category, photo.domain, photo.split, box_text(box))
     variation, attributes = points.variation if points else "", known.attributes.get(photo.item_id, "")
     return (*known_first, known.clothes_type(photo.path), variation, landmarks, attributes)
-
-
-def _write(path: Path, table: Iterable[Sequence[str]]) -> None:
-    out = io.StringIO(newline="")
-    csv.writer(out).writerows([COLUMNS, *table])
-    with disk_errors(path):
-        write_whole(path, out.getvalue().encode())
 
 
 def _nothing(root: Path, faults: Sequence[Fault], notes: Notes) -> ManifestError:

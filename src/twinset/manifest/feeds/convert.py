@@ -1,21 +1,18 @@
 """The whole conversion: a feed → a manifest, and what was found."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from twinset.errors import ManifestError, PathError, UsageError, disk_errors
-from twinset.files import write_whole
+from twinset.errors import ManifestError, PathError, UsageError
 from twinset.manifest.feeds import magento, merchant, shopify
 from twinset.manifest.feeds.items import items
 from twinset.manifest.feeds.model import Feed, Options, Product
-from twinset.manifest.feeds.places import Places, is_address
+from twinset.manifest.feeds.places import Places
 from twinset.manifest.feeds.report import KINDS, Conversion
 from twinset.manifest.feeds.rows import COLUMNS, Rows
 from twinset.manifest.notes import Notes
-from twinset.manifest.table import Confined
+from twinset.manifest.table import Confined, is_address, write_rows
 from twinset.records import Fault
 
 READERS: Final[Mapping[str, Callable[[Path, Options, Notes], Feed]]] = {
@@ -100,9 +97,4 @@ def _nothing(file: Path, feed: Feed, faults: Sequence[Fault]) -> ManifestError:
 
 
 def _write(out: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([row.get(column, "") for column in columns] for row in rows)
-    with disk_errors(out):
-        write_whole(out, text.getvalue().encode())
+    write_rows(out, [columns, *([row.get(column, "") for column in columns] for row in rows)])

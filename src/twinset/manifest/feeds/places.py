@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from twinset.manifest.feeds.model import Picture, Product
 from twinset.manifest.notes import Notes
-from twinset.manifest.table import Confined
+from twinset.manifest.table import Confined, is_address
 from twinset.records import Fault
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -47,11 +47,6 @@ class Places:
                 self.notes.add("bad_address", f"line {picture.line}: {picture.address[:80]}")
                 self.faults[key, picture.address] = Fault(picture.line, picture.address, *where)
         return tuple(found)
-
-
-def is_address(path: str) -> bool:
-    """Whether a picture has yet to be fetched."""
-    return path.lower().startswith(("https://", "http://"))
 
 
 def place(text: str, confined: Confined) -> Place | tuple[str, str]:
