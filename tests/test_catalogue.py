@@ -24,7 +24,7 @@ from PIL import Image
 
 from shops import build, index, picture, shop, write
 from twinset import Catalogue, IndexOptions, bundle, photos
-from twinset.catalogue.search import _Cursor
+from twinset.catalogue.cursor import Cursor
 from twinset.embedder import Embedder
 from twinset.errors import (
     CatalogueError,
@@ -207,14 +207,14 @@ def test_whatever_is_no_cursor_is_refused(built: Path, text: str) -> None:
     query = picture(1, 16)
     Image.fromarray(query).save(built.parent / "query.png")
     with pytest.raises(CursorError, match="is no cursor"):
-        _Cursor.decode(text)
+        Cursor.decode(text)
 
 
 def test_a_cursor_is_what_it_was() -> None:
     """Any item id comes back from a cursor as it was, with the score to the last bit."""
     for key in ("", "é\0\n", "i" * 500, "photo:\u2028"):
-        cursor = _Cursor(7, "abc", 3, Ranked(key, 0.1 + 0.2))
-        assert _Cursor.decode(cursor.encode()) == cursor
+        cursor = Cursor(7, "abc", 3, Ranked(key, 0.1 + 0.2))
+        assert Cursor.decode(cursor.encode()) == cursor
 
 
 def test_rows_that_do_not_give_the_ranked_score_are_refused(place: Path, wardrobe: Path) -> None:

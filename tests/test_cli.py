@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from twinset import Catalogue
 from twinset.cli.main import main
+from twinset.cli.search import _facet_rows
 from twinset.datasets import wardrobe
 
 Out = pytest.CaptureFixture[str]
@@ -114,6 +117,62 @@ def test_search_pages_join(shop: Path, capsys: Out) -> None:
             break
     assert pages == whole["hits"]
     assert [hit["rank"] for hit in pages] == list(range(1, 13))
+
+
+def test_filters_boosts_and_facets_are_those_of_python(shop: Path, capsys: Out) -> None:
+    """Every option of `search` and `similar` does what it does in Python, and gives the same JSON."""
+    place, photo = shop / "shop.catalogue", customer(shop)
+    typed = ["--where", "price<90", "--where", "category=*", "--boost", "view=main:+0.5", "--boost", "price>50:-1"]
+    typed += ["--by", "style", "--min-score", "0.1", "--out-of-stock", "sink", "--facets", "-k", "4"]
+    with Catalogue(place) as catalogue:
+        options: dict[str, Any] = {
+            "where": ["price<90", "category=*"],
+            "boost": ["view=main:+0.5", "price>50:-1"],
+            "by": "style",
+            "min_score": 0.1,
+            "out_of_stock": "sink",
+            "facets": True,
+        }
+        item = catalogue.search(photo).hits[0].item_id
+        expected = [catalogue.search(photo, 4, **options), catalogue.similar(item, 4, **options)]
+        two = catalogue.search([photo, photo], 4)
+    for command, answer in zip((["search", str(photo)], ["similar", item]), expected, strict=True):
+        capsys.readouterr()
+        assert main([*command, "-c", str(place), *typed, "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        python = json.loads(json.dumps(answer.to_json()))
+        assert said.keys() == python.keys()
+        for name in said.keys() - {"query_id", "ms"}:
+            assert said[name] == python[name]
+        assert said["facets"]["category"]
+    assert main(["search", str(photo), str(photo), "-c", str(place), "-k", "4", "--json"]) == 0
+    assert [hit["item_id"] for hit in json.loads(capsys.readouterr().out)["hits"]] == [h.item_id for h in two]
+
+
+def test_facets_are_a_small_table(shop: Path, capsys: Out) -> None:
+    """Ten values of each field at most, and how many more there are."""
+    capsys.readouterr()
+    assert main(["similar", "item_00001", "-c", str(shop / "shop.catalogue"), "-k", "2", "--facets"]) == 0
+    seen = capsys.readouterr()
+    assert re.search(r"^field +value +items$", seen.out, re.MULTILINE)
+    assert re.search(r"^availability +\S+ +\d+$", seen.out, re.MULTILINE)
+    assert "item_00001" not in seen.out
+    assert "more: --cursor" in seen.err
+    many = {str(number): 20 - number for number in range(13)}
+    assert list(_facet_rows({"size": many}))[9:] == [["size", "9", "11"], ["size", "… 3 more values", ""]]
+
+
+def test_search_options_that_are_refused(shop: Path, capsys: Out) -> None:
+    """Usage exits 2 and unknown items 3, with the value and the mend."""
+    place, photo = str(shop / "shop.catalogue"), str(customer(shop))
+    failed(capsys, ["search", photo, "-c", place, "--where", "prize<5"], 2, "did you mean price?")
+    failed(capsys, ["search", photo, "-c", place, "--where", "price"], 2, "'price' is no filter")
+    failed(capsys, ["similar", "item_00001", "-c", place, "--boost", "price<5"], 2, "'price<5' is no boost")
+    failed(capsys, ["search", photo, "-c", place, "--min-score", "2"], 2, "min_score is 2.0: use -1 to 1")
+    failed(
+        capsys, ["search", photo, photo, "-c", place, "--box", "0,0,1,1"], 2, "a box for 2 photos: give one photo"
+    )
+    failed(capsys, ["similar", "nobody", "-c", place], 3, "holds no item nobody")
 
 
 def test_search_reads_stdin(shop: Path) -> None:
@@ -326,7 +385,7 @@ def test_the_demo_runs_twice(tmp_path: Path, capsys: Out) -> None:
 def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
     """No command is undocumented."""
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    catalogues = ("demo", "index", "search", "remove", "info", "verify")
+    catalogues = ("demo", "index", "search", "similar", "remove", "info", "verify")
     for command in (*catalogues, "embed", "evaluate", "fit", "export", "doctor"):
         assert main([command, "--help"]) == 0
         assert f"twinset {command}" in readme

@@ -142,3 +142,19 @@ def test_only_as_deep_as_needed() -> None:
     assert len(deep.rank(20)[0]) == 20
     assert all(shallow < deeper for shallow, deeper in pairwise(deep.depths))
     assert len(deep.depths) < 6
+
+
+@settings(max_examples=100, deadline=None)
+@given(PHOTOS, st.integers(-3, 4).map(lambda i: i / 3), st.integers(1, 8))
+def test_photos_that_are_worth_nothing_are_not_fetched(
+    photos: list[tuple[str, float]], least: float, k: int
+) -> None:
+    """Where `fetch` gives fewer than asked for, there are no more: pages are those of the photos it gives."""
+    shop, worth = Shop(photos), Shop([photo for photo in photos if photo[1] >= least])
+    page, more = group.rank(
+        lambda depth: tuple(part[shop.scores[shop.order[:depth]] >= least] for part in shop.fetch(depth)),  # type: ignore[arg-type, return-value]
+        shop.keys_of,
+        len(photos),
+        k,
+    )
+    assert (page, more) == worth.rank(k)

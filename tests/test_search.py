@@ -1,6 +1,7 @@
 """Searching: exact, item by item, page by page."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,10 +120,10 @@ def test_a_cursor_holds_only_where_it_was_given(tmp_path: Path) -> None:
 @given(text=st.text(max_size=60))
 def test_text_that_is_no_cursor_is_refused(text: str) -> None:
     """Whatever is handed in as a cursor is refused with one typed error."""
-    from twinset.catalogue.search import _Cursor
+    from twinset.catalogue.cursor import Cursor
 
     with pytest.raises(CursorError, match="no cursor"):
-        _Cursor.decode(text)
+        Cursor.decode(text)
 
 
 def test_a_box_searches_with_a_part(tmp_path: Path) -> None:
@@ -178,6 +179,48 @@ def test_a_view_finds_what_brute_force_finds(rows: int, dead: set[int], k: int, 
     assert found.tolist() == [i for _, i in expected]
     assert at == pytest.approx([-s for s, _ in expected], abs=1e-9)
     assert len(view) == int((ids >= 0).sum())
+
+
+@given(
+    rows=st.integers(0, 60),
+    k=st.integers(1, 80),
+    least=st.sampled_from([-1.0, -0.2, 0.0, 0.3, 1.0]),
+    lifted=st.lists(st.sampled_from([0.0, 0.1, -0.1, 3.0, -3.0, 1000.0]), min_size=60, max_size=60),
+    left=st.sets(st.integers(0, 59)),
+)
+def test_a_view_is_lifted_filtered_and_cut_off(
+    rows: int, k: int, least: float, lifted: list[float], left: set[int]
+) -> None:
+    """What is left out is not found, nor what is less similar than asked; lifts decide the order, however large."""
+    vectors, query = unit(rows, 8), unit(1, 8)[0]
+    ids, lift = np.arange(rows, dtype=np.int64), np.array(lifted)
+    kept = np.array([number not in left for number in range(60)])
+    view = replace(View(1, 1, ((vectors, ids),)).only(kept), lift=lift)
+    exact = exact_scores(vectors, query)
+    wanted = [i for i in range(rows) if kept[i] and exact[i] >= least]
+    expected = sorted((-(exact[i] + lift[i]), i) for i in wanted)[:k]
+    found, scores = view.search(query, k, least)
+    assert found.tolist() == [i for _, i in expected]
+    assert scores.tolist() == [-s for s, _ in expected]
+    assert len(view) == int(kept[:rows].sum())
+
+
+@pytest.mark.parametrize("lift", [0.0, 10.0, -500.0])
+def test_near_ties_are_settled_exactly_under_any_lift(lift: float) -> None:
+    """Vectors that differ in their last bits keep their order where the same is added to all, over many blocks."""
+    near = np.repeat(unit(1, 8), 150_000, axis=0)
+    near[:, 0] += RNG.integers(0, 50, len(near)) * np.float32(1e-7)
+    query, ids = unit(1, 8)[0], RNG.permutation(len(near)).astype(np.int64)
+    exact = exact_scores(near, query)
+    by_number = np.full(len(near), lift)
+    least = float(np.median(exact))
+    found, scores = View(1, 1, ((near, ids),), by_number).search(query, 200, least)
+    order = np.lexsort((ids, -(exact + lift)))[:200]
+    assert found.tolist() == ids[order].tolist()
+    assert scores.tolist() == (exact + lift)[order].tolist()
+    assert len(View(1, 1, ((near, ids),), by_number).search(query, len(near), least)[0]) == int(
+        (exact >= least).sum()
+    )
 
 
 def test_many_blocks_are_one_matrix() -> None:

@@ -124,7 +124,7 @@ def test_a_transaction_is_all_or_nothing(rows: Rows) -> None:
         with rows.transaction():
             rows.put_source(Source("other", "/there", boxes_ignored=False))
             rows.remove(rows.by_id([1]).values())
-            rows.items_of([2, 1])
+            rows.in_order([2, 1])
 
     with pytest.raises(CatalogueError, match="photo 1 is missing"):
         fail_midway()
@@ -370,15 +370,15 @@ def test_damaged_rows_and_vectors_are_refused_when_read(rows: Rows) -> None:
         connection.execute("UPDATE photos SET path = 'other.png' WHERE id = 2")
         connection.execute("UPDATE vectors SET vector = zeroblob(16) WHERE id = 3")
     connection.close()
-    assert rows.items_of([1]) == ["i00000"]
+    assert [row.photo.item_id for row in rows.in_order([1])] == ["i00000"]
     with pytest.raises(CatalogueError, match=r"the row of photo \w+ is damaged"):
-        rows.items_of([1, 2])
+        rows.in_order([1, 2])
     with pytest.raises(CatalogueError, match="the vector of photo 3 is damaged"):
         rows.vectors(VERSION, [1, 3])
     with pytest.raises(CatalogueError, match="the vector of photo 3 is damaged"):
         list(rows.vectors_since(VERSION, 0))
     with pytest.raises(CatalogueError, match="photo 77 is missing"):
-        rows.items_of([77])
+        rows.in_order([77])
 
 
 def test_a_damaged_copy_is_refused_and_listed(tmp_path: Path) -> None:

@@ -29,14 +29,14 @@ def rank(
     A key's score is its best photo's; equal scores are ordered by key. Photos are fetched deeper until `k`
     keys stand *above* the last photo's score: one that ties with it could still have a smaller key.
 
-    `total` is the number of photos.
+    `total` is the number of photos; `fetch` may give fewer than asked for where no more are worth it.
     """
     depth = 4 * k + 16
     while True:
         depth = min(depth, total)
         ids, scores = fetch(depth)
         best = _best(keys_of(ids.tolist()), scores)
-        complete = depth == total
+        complete = depth == total or len(ids) < depth
         settled = [r for r in best if complete or r.score > scores[-1]]
         page = [r for r in settled if after is None or _order(r) > _order(after)]
         if complete or len(page) > k:

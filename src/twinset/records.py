@@ -81,7 +81,8 @@ class PhotoHit:
 class Hit:
     """One search result; `score` is the cosine similarity in [-1, 1] of its best photo, higher is better.
 
-    `photo` is the best photo's path in its source, `photos` all of the item's photos, best first.
+    `photo` is the best photo's path in its source, `photos` all of the item's that pass the filters, best first.
+    By style they are the style's, and `item_id` is the best photo's. A boost changes the order, not `score`.
     `probability` (0-1) that it is the same item is None where nothing is calibrated.
     """
 
@@ -116,6 +117,7 @@ class Answer:
 
     `boxes` are parts of the photo to search with, the best first, in fractions 0-1 of it upright; None where they
     were not asked for, a box was given, or the bundle has no patches. They count as `embed` in `ms`.
+    `facets` counts, by field and value, the items that pass the filters, most frequent values first.
     """
 
     hits: tuple[Hit, ...]
@@ -126,7 +128,7 @@ class Answer:
     nothing_close: bool | None = None
     categories: tuple[Mapping[str, Any], ...] | None = None
     boxes: tuple[Box, ...] | None = None
-    facets: Mapping[str, Any] | None = None
+    facets: Mapping[str, Mapping[str, int]] | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -5,6 +5,7 @@ OP is one of `= != < <= > >=`. A VALUE that ends in `*` is a prefix, `a|b` is a 
 `S\|M\|L`, escaped, is the whole of it. `!=` is the opposite of `=`: no value of the list fits any element.
 `<` and its like compare as numbers, and what is no number never matches. Several filters are all required.
 White space around FIELD and around VALUE does not count, unless it is escaped; around a `|` it does.
+`FIELD OP VALUE:±x` is a boost: x is added to the score of what fits.
 """
 
 import math
@@ -16,6 +17,8 @@ from typing import Final
 from twinset.errors import UnknownFieldError, WhereError, did_you_mean
 
 _SHAPE: Final = re.compile(r"([^=!<>]*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
+_BOOST: Final = re.compile(r"(.*):\s*([+-][0-9]+(?:\.[0-9]+)?|[+-]\.[0-9]+)\s*", re.DOTALL)
+MOST_BOOST: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,14 @@ class Where:
             check_field(condition.field, known)
 
 
+@dataclass(frozen=True, slots=True)
+class Boost:
+    """What is added to the score of items that fit a condition."""
+
+    condition: Condition
+    amount: float
+
+
 def check_field(field: str, known: Collection[str]) -> None:
     """Refuses a field that no photo has.
 
@@ -97,6 +108,18 @@ def parse(texts: Iterable[str]) -> Where:
 
     """
     return Where(tuple(_condition(text) for text in texts))
+
+
+def parse_boosts(texts: Iterable[str]) -> tuple[Boost, ...]:
+    """Parses boosts, `FIELD OP VALUE:±x`; what follows the last `:` is the amount, with its sign.
+
+    Raises:
+        WhereError: a text is none, or its amount is beyond `MOST_BOOST`.
+
+    >>> [(boost.condition.field, boost.amount) for boost in parse_boosts(["brand=Own:+0.05", "price>90:-0.1"])]
+    [('brand', 0.05), ('price', -0.1)]
+    """
+    return tuple(_boost(text) for text in texts)
 
 
 def number(text: str) -> float:
@@ -121,6 +144,16 @@ def _condition(text: str) -> Condition:
     if op not in ("=", "!=") and any(math.isnan(number(a.text)) or a.prefix for a in alternatives):
         raise WhereError(f"{text!r} compares with what is no number", f"write {field}{op}20, or use =")
     return Condition(field, op, alternatives)
+
+
+def _boost(text: str) -> Boost:
+    match = _BOOST.fullmatch(text)
+    if match is None:
+        raise WhereError(f"{text!r} is no boost", "write FIELD OP VALUE:±x, for example brand=Own:+0.05")
+    amount = float(match[2])
+    if abs(amount) > MOST_BOOST:
+        raise WhereError(f"{text!r} adds {amount:g}", f"scores lie in [-1, 1]: add at most {MOST_BOOST:g}")
+    return Boost(_condition(match[1]), amount)
 
 
 def _characters(value: str, text: str) -> list[str]:

@@ -1,15 +1,15 @@
 """A catalogue on disk: build it, search it, keep it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from twinset import photos
-from twinset.catalogue import build, folder, measure, search, verify
+from twinset.catalogue import build, folder, info, measure, search, verify
 from twinset.catalogue.build import IndexOptions, index
-from twinset.catalogue.search import By
+from twinset.catalogue.info import Info
+from twinset.catalogue.options import By, OutOfStock, SearchOptions
 from twinset.catalogue.versions import Live
 from twinset.embedder import Embedded
 from twinset.manifest import Manifest
@@ -17,26 +17,11 @@ from twinset.progress import SILENT, Progress
 from twinset.records import Answer, Photo, Problem
 from twinset.runtime import Device
 from twinset.store.copies import Copies
-from twinset.store.rows import Rows, Source
+from twinset.store.rows import Rows
 
-__all__ = ["Catalogue", "IndexOptions", "Info", "index"]
+__all__ = ["Catalogue", "IndexOptions", "Info", "SearchOptions", "index"]
 
 _DEFAULTS: Final = IndexOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class Info:
-    """What `info` tells; `bytes` is the folder's size, `built` the UTC time of the last run."""
-
-    photos: int
-    items: int
-    fingerprint: str
-    bundle: str
-    version: int
-    store: str
-    bytes: int
-    built: str
-    sources: tuple[Source, ...]
 
 
 class Catalogue:
@@ -77,28 +62,58 @@ class Catalogue:
 
     def search(
         self,
-        photo: str | Path | bytes,
+        photo: str | Path | bytes | Sequence[str | Path | bytes],
         k: int = 20,
         *,
         box: Sequence[float] | None = None,
         by: By = "item",
         cursor: str | None = None,
         boxes: bool = False,
+        where: Sequence[str] = (),
+        boost: Sequence[str] = (),
+        min_score: float | None = None,
+        out_of_stock: OutOfStock = "show",
+        facets: bool = False,
     ) -> Answer:
-        """The `k` items nearest to a photo, best first; `box` is its part, in fractions 0-1 of it upright.
+        """The `k` items nearest to a photo, or to several of one garment, best first; embedded on the CPU.
 
-        `by="photo"` ranks photos instead. `cursor` is `next` of the answer before. `boxes` asks for boxes to
-        search with, where none is given and the bundle has patches: the model then runs four times more. The photo
-        is embedded on the CPU, whatever embedded the catalogue's.
+        `box` is a photo's part, in fractions 0-1 of it upright. `boxes` asks for boxes to search with, where none
+        is given and the bundle has patches: the model then runs four times more. All else is as `SearchOptions`.
 
         Raises:
-            PathError, PhotoError: the photo is not there, or is refused.
-            UsageError: `k`, `box` or `by` is out of its range.
+            PathError, PhotoError: a photo is not there, or is refused.
+            UsageError: `k`, `box` or an option is out of its range.
+            WhereError, UnknownFieldError: a filter or a boost cannot be used.
             CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
 
         """
-        data = photo if isinstance(photo, bytes) else photos.read_bytes(photo)
-        return search.search(self._rows, self._live, data, k=k, box=box, by=by, cursor=cursor, suggest=boxes)
+        options = SearchOptions(k, by, cursor, where, boost, min_score, out_of_stock, facets)
+        several = [photo] if isinstance(photo, str | Path | bytes) else photo
+        given = [one if isinstance(one, bytes) else photos.read_bytes(one) for one in several]
+        return search.search(self._rows, self._live, given, options, box=box, suggest=boxes)
+
+    def similar(
+        self,
+        item_id: str,
+        k: int = 20,
+        *,
+        by: By = "item",
+        cursor: str | None = None,
+        where: Sequence[str] = (),
+        boost: Sequence[str] = (),
+        min_score: float | None = None,
+        out_of_stock: OutOfStock = "show",
+        facets: bool = False,
+    ) -> Answer:
+        """The `k` items nearest to one of the catalogue, which is left out; options as `SearchOptions`.
+
+        Raises:
+            UnknownItemError: the catalogue does not hold it.
+            UsageError, WhereError, UnknownFieldError, CursorError, CursorExpiredError: as `search`.
+
+        """
+        options = SearchOptions(k, by, cursor, where, boost, min_score, out_of_stock, facets)
+        return search.similar(self._rows, self._live, item_id, options)
 
     def embed(
         self, manifest: Manifest, chosen: Sequence[Photo], progress: Progress = SILENT, device: Device = "auto"
@@ -127,19 +142,7 @@ class Catalogue:
 
     def info(self) -> Info:
         """Counts, versions and sources."""
-        with self._rows.snapshot():
-            state, version = self._rows.state(), self._rows.live()
-            return Info(
-                photos=state.photos,
-                items=self._rows.items(),
-                fingerprint=version.fingerprint,
-                bundle=version.bundle,
-                version=version.number,
-                store="local",
-                bytes=self._folder.bytes(),
-                built=state.built,
-                sources=tuple(self._rows.sources()),
-            )
+        return info.look(self._folder, self._rows)
 
     def verify(self, *, repair: bool = False) -> list[Problem]:
         """What does not agree; `repair` first makes the derived files anew from the rows."""

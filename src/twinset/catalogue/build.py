@@ -20,7 +20,7 @@ from twinset.manifest.read import MAIN
 from twinset.progress import SILENT, Progress
 from twinset.records import IndexReport, Photo
 from twinset.runtime import Device
-from twinset.store import vectors
+from twinset.store import columns, vectors
 from twinset.store.copies import Copies
 from twinset.store.lock import writing
 from twinset.store.rows import Rows, Source, Version
@@ -94,6 +94,7 @@ def index(
         if report.faults:
             write_faults(path / SKIPPED, report.faults)
         vectors.catch_up(folder.derived(version), rows, version, folder.id)
+        columns.catch_up(folder.path / "derived", rows, folder.id)
     return report
 
 
@@ -108,6 +109,7 @@ def remove(folder: CatalogueFolder, item_ids: Sequence[str], paths: Sequence[str
         doomed = _named(rows, item_ids, paths)
         ingest.drop(rows, copies, doomed)
         vectors.catch_up(folder.derived(version), rows, version, folder.id)
+        columns.catch_up(folder.path / "derived", rows, folder.id)
     return len(doomed)
 
 
@@ -115,6 +117,7 @@ def repair(folder: CatalogueFolder) -> None:
     """Makes the live version's derived files anew from the rows."""
     with _writer(folder) as (rows, _, version):
         vectors.catch_up(folder.derived(version), rows, version, folder.id, rebuild=True)
+        columns.catch_up(folder.path / "derived", rows, folder.id, rebuild=True)
 
 
 @contextmanager

@@ -1,161 +1,206 @@
-"""A photo → an `Answer`: embed, search exactly, rank items, page."""
+"""A photo, or an item → an `Answer`: embed, filter, search exactly, rank items, page."""
 
-import base64
 import hashlib
 import json
 import time
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from twinset import boxes, group, photos
+from twinset.catalogue.candidates import Candidates, choose, key_of, of_styles
+from twinset.catalogue.cursor import Cursor, place
+from twinset.catalogue.facets import count
+from twinset.catalogue.options import SearchOptions
 from twinset.catalogue.versions import Live
 from twinset.embedder import query_box
-from twinset.errors import CatalogueError, CursorError, CursorExpiredError, UsageError
+from twinset.errors import CatalogueError, InputError, UnknownItemError, UsageError
 from twinset.group import Ranked
 from twinset.records import Answer, Box, Hit, PhotoHit, Vectors
+from twinset.store.columns import Columns
 from twinset.store.database import MEND
 from twinset.store.rows import Rows, Version
 from twinset.store.schema import Row
 from twinset.store.vectors import exact_scores
 
-MAX_K: Final = 10_000
-
-By = Literal["item", "photo"]
+_SHORTEST: Final = 1e-6
+"""A sum of vectors that is shorter has no direction."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Cursor:
-    """Where the next page begins: behind `last`, whose rank was `rank`."""
+class _Member:
+    """A photo of what is ranked: what it is ordered by, and its cosine."""
 
-    sequence: int
-    query: str
-    rank: int
-    last: Ranked
+    rank_by: float
+    score: float
+    row: Row
 
-    def encode(self) -> str:
-        fields = [self.sequence, self.query, self.rank, self.last.score.hex(), self.last.key]
-        return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
-
-    @classmethod
-    def decode(cls, text: str) -> "_Cursor":
-        try:
-            sequence, query, rank, score, key = json.loads(base64.b64decode(text, b"-_", validate=True))
-            cursor = cls(int(sequence), str(query), int(rank), Ranked(str(key), float.fromhex(score)))
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise _no_cursor(text) from error
-        if cursor.encode() != text or not -1 <= cursor.last.score <= 1:
-            raise _no_cursor(text)
-        return cursor
-
-
-def _no_cursor(text: str) -> CursorError:
-    return CursorError(f"{text[:40]!r} is no cursor", "pass on `next` of an answer as it is")
+    def order(self) -> tuple[float, float, str]:
+        return -self.rank_by, -self.score, self.row.photo.photo_id
 
 
 def search(
     rows: Rows,
     live: Live,
-    photo: bytes,
+    given: Sequence[bytes],
+    options: SearchOptions,
     *,
-    k: int,
     box: Sequence[float] | None,
-    by: By,
-    cursor: str | None,
     suggest: bool,
 ) -> Answer:
-    """The `k` nearest items, or photos, to a photo; with the boxes that it suggests where no `box` is given.
+    """The items, styles or photos nearest to a photo, or to several of one garment; with boxes it suggests.
 
     Raises:
-        UsageError: `k`, `box` or `by` is out of its range.
-        PhotoError: the photo is refused.
+        UsageError: `box` is out of its range or belongs to several photos, or there is no photo.
+        PhotoError: a photo is refused.
+        WhereError, UnknownFieldError: a filter or a boost cannot be used.
         CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
 
     """
-    if not 1 <= k <= MAX_K:
-        raise UsageError(f"k is {k}", f"use 1 to {MAX_K:,}")
-    if by not in ("item", "photo"):
-        raise UsageError(f"by is {by!r}", "use item or photo")
+    if not given or (len(given) > 1 and (box is not None or suggest)):
+        raise UsageError(f"a box for {len(given)} photos" if given else "there is no photo", "give one photo")
     part: Box | None = None if box is None else query_box(box)
     clock = [time.perf_counter()]
-    decoded = photos.decode(photo)
+    decoded = [photos.decode(photo) for photo in given]
     clock.append(time.perf_counter())
     with rows.snapshot():
-        version, state = rows.live(), rows.state()
+        version = rows.live()
         embedder = live.embedder(version)
-        query = embedder.embed(decoded, part)
+        query = _middle([embedder.embed(photo, part) for photo in decoded])
         wanted = suggest and part is None and embedder.has_patches
-        suggested = boxes.of_photo(embedder, decoded) if wanted else None
+        suggested = boxes.of_photo(embedder, decoded[0]) if wanted else None
         clock.append(time.perf_counter())
-        known = live.state(version, state)
-        name = hashlib.sha256(query.tobytes() + by.encode() + version.fingerprint.encode()).hexdigest()[:16]
-        after = _after(cursor, state.sequence, name)
-        view = live.view(version, state)
-        ranked, more = group.rank(
-            lambda depth: view.search(query, depth),
-            rows.items_of if by == "item" else rows.photo_ids_of,
-            len(view),
-            k,
-            after.last if after else None,
-        )
-        first = after.rank + 1 if after else 1
-        members = _members(rows, version, query, ranked, by)
-        hits = tuple(_hit(rank, members[r.key]) for rank, r in enumerate(ranked, first))
+        answer = _answer(_Search(rows, live, version, query, options))
     clock.append(time.perf_counter())
-    last = first + len(ranked) - 1
+    return replace(answer, ms=_milliseconds(clock), boxes=suggested)
+
+
+def similar(rows: Rows, live: Live, item_id: str, options: SearchOptions) -> Answer:
+    """What is nearest to an item of the catalogue, by its stored vectors; the item itself is left out.
+
+    Raises:
+        UnknownItemError: the catalogue does not hold it.
+        WhereError, UnknownFieldError, CursorError, CursorExpiredError: as `search`.
+
+    """
+    clock = [time.perf_counter()] * 2  # nothing is decoded
+    with rows.snapshot():
+        version = rows.live()
+        own = tuple(sorted(row.id for row in rows.of_items([item_id])))
+        if not own:
+            raise UnknownItemError(f"the catalogue holds no item {item_id}", "see the ids with `twinset search`")
+        query = _middle(list(rows.vectors(version, own)))
+        clock.append(time.perf_counter())
+        answer = _answer(_Search(rows, live, version, query, options, own))
+    clock.append(time.perf_counter())
+    return replace(answer, ms=_milliseconds(clock))
+
+
+def _middle(vectors: Sequence[Vectors]) -> Vectors:
+    """The direction between vectors; of one it is the vector itself.
+
+    Raises:
+        InputError: they cancel each other out.
+
+    """
+    if len(vectors) == 1:
+        return vectors[0]
+    total = np.stack(vectors).astype(np.float64).sum(axis=0)
+    length = float(np.linalg.norm(total))
+    if length < _SHORTEST:
+        raise InputError(f"the {len(vectors)} photos have nothing in common", "search with one of them")
+    middle: Vectors = (total / length).astype(np.float32)
+    return middle
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One query, inside a snapshot of the rows; the photos `without`, by number, are left out."""
+
+    rows: Rows
+    live: Live
+    version: Version
+    query: Vectors
+    options: SearchOptions
+    without: tuple[int, ...] = ()
+
+    def name(self) -> str:
+        """Equal for the pages of one search."""
+        facts = self.options.order() + json.dumps(self.without).encode() + self.version.fingerprint.encode()
+        return hashlib.sha256(self.query.tobytes() + facts).hexdigest()[:16]
+
+
+def _answer(asked: _Search) -> Answer:
+    rows, options = asked.rows, asked.options
+    state, name = rows.state(), asked.name()
+    after = place(options.cursor, state.sequence, name)
+    view = asked.live.view(asked.version, state)
+    known = asked.live.state(asked.version, state)
+    columns = asked.live.columns(asked.version, state) if options.need_columns or asked.without else None
+    chosen = Candidates() if columns is None else choose(columns, options, asked.without)
+    view = chosen.of(view)
+    ranked, more = group.rank(
+        lambda depth: view.search(asked.query, depth, options.least),
+        lambda ids: [key_of(row.photo, options) for row in rows.in_order(ids)],
+        len(view),
+        options.k,
+        after.last if after else None,
+    )
+    first = after.rank + 1 if after else 1
+    members = _members(asked, chosen, columns, ranked)
     return Answer(
-        hits=hits,
+        hits=tuple(_hit(rank, members[r.key]) for rank, r in enumerate(ranked, first)),
         query_id=uuid.uuid4().hex,
-        next=_Cursor(state.sequence, name, last, ranked[-1]).encode() if more else None,
+        next=Cursor(state.sequence, name, first + len(ranked) - 1, ranked[-1]).encode() if more else None,
         catalogue=known,
-        ms=_milliseconds(clock),
-        boxes=suggested,
+        ms={},
+        facets=count(columns, chosen.kept) if options.facets and columns and chosen.kept is not None else None,
     )
 
 
-def _after(text: str | None, sequence: int, query: str) -> _Cursor | None:
-    if text is None:
-        return None
-    cursor = _Cursor.decode(text)
-    if cursor.sequence != sequence:
-        raise CursorExpiredError("the catalogue has changed since this cursor", "search again from the start")
-    if cursor.query != query:
-        raise CursorError("this cursor belongs to another query", "use the photo, box and `by` it came from")
-    return cursor
-
-
 def _members(
-    rows: Rows, version: Version, query: Vectors, ranked: Sequence[Ranked], by: By
-) -> dict[str, list[tuple[float, Row]]]:
-    """The photos of each key with their scores, best first, ties by photo id.
+    asked: _Search, chosen: Candidates, columns: Columns | None, ranked: Sequence[Ranked]
+) -> dict[str, list[_Member]]:
+    """The photos of each key that may be found, as they are ordered: best first, ties by photo id.
 
     Raises:
         CatalogueError: the rows do not give the scores by which they were ranked.
 
     """
-    keys = [r.key for r in ranked]
-    found = rows.of_items(keys) if by == "item" else list(rows.find(keys).values())
-    scores = exact_scores(rows.vectors(version, [row.id for row in found]), query).tolist() if found else []
-    members: defaultdict[str, list[tuple[float, Row]]] = defaultdict(list)
-    for score, row in sorted(zip(scores, found, strict=True), key=lambda m: (-m[0], m[1].photo.photo_id)):
-        members[row.photo.item_id if by == "item" else row.photo.photo_id].append((score, row))
+    rows, keys = asked.rows, [r.key for r in ranked]
+    match asked.options.by:
+        case "photo":
+            found = list(rows.find(keys).values())
+        case "style":
+            found = rows.in_order([] if columns is None else of_styles(columns, keys))
+        case _:
+            found = rows.of_items(keys)
+    found = [row for row in found if chosen.holds(row.id)]
+    scores = (
+        exact_scores(rows.vectors(asked.version, [row.id for row in found]), asked.query).tolist() if found else []
+    )
+    members: defaultdict[str, list[_Member]] = defaultdict(list)
+    for row, score in zip(found, scores, strict=True):
+        if score >= asked.options.least:
+            members[key_of(row.photo, asked.options)].append(_Member(score + chosen.lift_of(row.id), score, row))
     for r in ranked:
-        if not members[r.key] or members[r.key][0][0] != r.score:
+        members[r.key].sort(key=_Member.order)
+        if not members[r.key] or members[r.key][0].rank_by != r.score:
             raise CatalogueError(f"{rows.path} is damaged: the photos of {r.key} do not agree", MEND)
     return members
 
 
-def _hit(rank: int, members: Sequence[tuple[float, Row]]) -> Hit:
-    score, best = members[0][0], members[0][1].photo
+def _hit(rank: int, members: Sequence[_Member]) -> Hit:
+    best = members[0].row.photo
     rest = {k: v for k, v in best.attributes.items() if k not in ("split", "style", "title", "url")}
     return Hit(
         rank=rank,
         item_id=best.item_id,
-        score=score,
+        score=members[0].score,
         probability=None,
         category=best.category,
         style=best.value("style"),
@@ -163,7 +208,7 @@ def _hit(rank: int, members: Sequence[tuple[float, Row]]) -> Hit:
         url=best.value("url"),
         photo_id=best.photo_id,
         photo=best.path,
-        photos=tuple(PhotoHit(row.photo.photo_id, row.photo.path, row.photo.view, own) for own, row in members),
+        photos=tuple(PhotoHit(m.row.photo.photo_id, m.row.photo.path, m.row.photo.view, m.score) for m in members),
         attributes=rest,
     )
 

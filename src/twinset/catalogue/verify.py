@@ -7,7 +7,7 @@ from typing import Final
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.errors import TwinsetError
 from twinset.records import Problem
-from twinset.store import copies, rows, vectors
+from twinset.store import columns, copies, rows, vectors
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows, Version
 
@@ -27,7 +27,10 @@ def problems(folder: CatalogueFolder, table: Rows, pictures: Copies) -> list[Pro
         return found + bad_bundle
     derived = folder.derived(version)
     name = str(derived.relative_to(folder.path))
-    return found + _guarded(name, lambda: vectors.problems(derived, table, version, folder.id))
+    found += _guarded(name, lambda: vectors.problems(derived, table, version, folder.id))
+    place = derived.parent
+    name = str((place / columns.NAME).relative_to(folder.path))
+    return found + _guarded(name, lambda: columns.problems(place, table, folder.id))
 
 
 def _guarded(file: str, look: Callable[[], list[str]]) -> list[Problem]:

@@ -7,7 +7,8 @@ from twinset.embedder import Embedder
 from twinset.errors import CatalogueError
 from twinset.records import CatalogueState
 from twinset.runtime import Device
-from twinset.store import vectors
+from twinset.store import columns, vectors
+from twinset.store.columns import Columns
 from twinset.store.database import MEND
 from twinset.store.rows import Rows, State, Version
 from twinset.store.vectors import View
@@ -22,6 +23,7 @@ class Live:
         self._lock = threading.Lock()
         self._embedders: dict[Device, Embedder] = {}
         self._view: View | None = None
+        self._columns: Columns | None = None
         self._state: CatalogueState | None = None
 
     def close(self) -> None:
@@ -29,6 +31,7 @@ class Live:
         with self._lock:
             self._embedders.clear()
             self._view = None
+            self._columns = None
 
     def embedder(self, version: Version, device: Device = "cpu") -> Embedder:
         """The embedder of a version, by default on the CPU: a search has one photo."""
@@ -52,6 +55,18 @@ class Live:
                     )
                 self._view = view
             return view
+
+    def columns(self, version: Version, state: State) -> Columns:
+        """The manifest's columns at a state, inside a snapshot of the rows."""
+        with self._lock:
+            found = self._columns
+            if found is None or found.sequence != state.sequence:
+                place = self._folder.derived(version).parent
+                found = columns.open_columns(place, self._rows, state.sequence, self._folder.id)
+                if not found.agree(*self._rows.total()):
+                    raise CatalogueError(f"{self._rows.path} is damaged: rows are missing or extra", MEND)
+                self._columns = found
+            return found
 
     def state(self, version: Version, state: State) -> CatalogueState:
         """What an answer says of the catalogue, inside a snapshot of the rows."""

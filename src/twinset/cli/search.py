@@ -1,14 +1,16 @@
-"""`index`, `search`, `remove`."""
+"""`index`, `search`, `similar`, `remove`."""
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
 from twinset import photos, sheet
 from twinset.catalogue import Catalogue, IndexOptions, index
 from twinset.catalogue.build import SKIPPED
+from twinset.catalogue.options import By, OutOfStock
 from twinset.cli.output import (
     Bundle,
     CatalogueDir,
@@ -27,11 +29,28 @@ from twinset.errors import UsageError
 from twinset.records import Answer, Box
 from twinset.sheet import Tile
 
+K = Annotated[int, typer.Option("-k", help="How many items.")]
+RankedBy = Annotated[By, typer.Option("--by", help="What is ranked; `style` folds colours.")]
+Cursor = Annotated[str | None, typer.Option("--cursor", help="`next` of the answer before.")]
+Where = Annotated[
+    list[str] | None, typer.Option("--where", help="FIELD OP VALUE, as price<50; several are all required.")
+]
+Boost = Annotated[
+    list[str] | None, typer.Option("--boost", help="FIELD OP VALUE:±x, as brand=Own:+0.05: orders by score plus x.")
+]
+MinScore = Annotated[float | None, typer.Option("--min-score", help="Leave out what is less similar, -1 to 1.")]
+Stock = Annotated[OutOfStock, typer.Option("--out-of-stock", help="What becomes of items that are out of stock.")]
+Facets = Annotated[bool, typer.Option("--facets", help="Count items by category and attributes.")]
+
+_FACET_VALUES: Final = 10
+"""How many values of a field the table of facets shows; `--json` has them all."""
+
 
 def add_commands(app: typer.Typer) -> None:
     """Adds this module's commands."""
     app.command("index")(index_command)
     app.command("search")(search_command)
+    app.command("similar")(similar_command)
     app.command("remove")(remove_command)
 
 
@@ -68,38 +87,81 @@ def index_command(
 
 
 def search_command(
-    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="A photo, or - for stdin.")],
+    photo: Annotated[
+        list[str], typer.Argument(metavar="PHOTO...", help="A photo, or several of one garment; - is stdin.")
+    ],
     catalogue: CatalogueDir,
-    k: Annotated[int, typer.Option("-k", help="How many items.")] = 20,
+    k: K = 20,
     box: Annotated[
         str | None, typer.Option("--box", help="x1,y1,x2,y2 in fractions 0-1: the part to search with.")
     ] = None,
-    by: Annotated[Literal["item", "photo"], typer.Option("--by", help="What is ranked.")] = "item",
-    cursor: Annotated[str | None, typer.Option("--cursor", help="`next` of the answer before.")] = None,
+    by: RankedBy = "item",
+    where: Where = None,
+    boost: Boost = None,
+    min_score: MinScore = None,
+    out_of_stock: Stock = "show",
+    facets: Facets = False,
+    cursor: Cursor = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Suggest boxes to search with; takes longer.")] = False,
     sheet_: Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Finds the items nearest to a photo, which is embedded on the CPU."""
-    data = sys.stdin.buffer.read(photos.MAX_BYTES + 1) if photo == "-" else photos.read_bytes(photo)
+    """Finds the items nearest to a photo, or to several photos of one garment; embedded on the CPU."""
+    given = [_bytes(name) for name in photo]
     part = _box(box)
     with Catalogue(catalogue) as opened:
-        answer = opened.search(data, k, box=part, by=by, cursor=cursor, boxes=boxes)
+        answer = opened.search(
+            given,
+            k,
+            box=part,
+            by=by,
+            cursor=cursor,
+            boxes=boxes,
+            where=where or (),
+            boost=boost or (),
+            min_score=min_score,
+            out_of_stock=out_of_stock,
+            facets=facets,
+        )
         if sheet_ is not None:
-            _draw(opened, data, part, answer, sheet_)
-    if json:
-        print_json(answer.to_json())
-        return
-    rows = [[str(hit.rank), hit.item_id, f"{hit.score:.3f}", hit.category, hit.title, hit.photo] for hit in answer]
-    print_table(["#", "item", "score", "category", "title", "photo"], rows, right=["#", "score"])
+            _draw(opened, given[0], part, answer, sheet_)
     talk = Talk(quiet)
-    if sheet_ is not None:
+    _print(answer, talk, json=json)
+    if not json and sheet_ is not None:
         talk.say(f"sheet: {sheet_}")
-    if boxes:
+    if not json and boxes:
         _say_boxes(talk, part, answer)
-    if answer.next:
-        talk.say(f"more: --cursor {answer.next}")
+
+
+def similar_command(
+    item_id: Annotated[str, typer.Argument(metavar="ITEM_ID", help="An item of the catalogue.")],
+    catalogue: CatalogueDir,
+    k: K = 20,
+    by: RankedBy = "item",
+    where: Where = None,
+    boost: Boost = None,
+    min_score: MinScore = None,
+    out_of_stock: Stock = "show",
+    facets: Facets = False,
+    cursor: Cursor = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Finds the items nearest to one of the catalogue, by its stored vectors; that item is left out."""
+    with Catalogue(catalogue) as opened:
+        answer = opened.similar(
+            item_id,
+            k,
+            by=by,
+            cursor=cursor,
+            where=where or (),
+            boost=boost or (),
+            min_score=min_score,
+            out_of_stock=out_of_stock,
+            facets=facets,
+        )
+    _print(answer, Talk(quiet), json=json)
 
 
 def remove_command(
@@ -120,6 +182,31 @@ def remove_command(
         print_json({"removed": count})
     else:
         print_line(f"removed {count:,} photos")
+
+
+def _bytes(name: str) -> bytes:
+    return sys.stdin.buffer.read(photos.MAX_BYTES + 1) if name == "-" else photos.read_bytes(name)
+
+
+def _print(answer: Answer, talk: Talk, *, json: bool) -> None:
+    if json:
+        print_json(answer.to_json())
+        return
+    rows = [[str(hit.rank), hit.item_id, f"{hit.score:.3f}", hit.category, hit.title, hit.photo] for hit in answer]
+    print_table(["#", "item", "score", "category", "title", "photo"], rows, right=["#", "score"])
+    if answer.facets is not None:
+        print_line("")
+        print_table(["field", "value", "items"], list(_facet_rows(answer.facets)), right=["items"])
+    if answer.next:
+        talk.say(f"more: --cursor {answer.next}")
+
+
+def _facet_rows(facets: Mapping[str, Mapping[str, int]]) -> Iterator[list[str]]:
+    for name, values in facets.items():
+        for value, count in list(values.items())[:_FACET_VALUES]:
+            yield [name, value, f"{count:,}"]
+        if len(values) > _FACET_VALUES:
+            yield [name, f"… {len(values) - _FACET_VALUES} more values", ""]
 
 
 def _box(text: str | None) -> Box | None:

@@ -118,13 +118,9 @@ class Rows:
         """Every row of some paths, in whichever source."""
         return list(self._rows("path", paths))
 
-    def items_of(self, ids: Sequence[int]) -> list[str]:
-        """The item of each photo, in the order of `ids`."""
-        return [row.photo.item_id for row in self._each(self.by_id(ids), ids)]
-
-    def photo_ids_of(self, ids: Sequence[int]) -> list[str]:
-        """The photo id of each photo, in the order of `ids`."""
-        return [row.photo.photo_id for row in self._each(self.by_id(ids), ids)]
+    def in_order(self, ids: Sequence[int]) -> list[Row]:
+        """Rows by number, in the order of `ids`."""
+        return self._each(self.by_id(ids), ids)
 
     def of_source(self, source: str) -> dict[str, int]:
         """Photo id → number of every row of a source."""
@@ -155,6 +151,22 @@ class Rows:
         )
         found = self._database.all(sql, (version.number, sequence, sequence))
         return self._numbers(number for (number,) in found)
+
+    def since(self, sequence: int) -> Iterator[Row]:
+        """Rows that changed after `sequence`; each row's checksum is checked."""
+        sql = f"SELECT {COLUMNS} FROM photos WHERE sequence > ?"
+        for chunk in self._database.chunks(sql, (sequence,)):
+            yield from map(self._row, chunk)
+
+    def removed_since(self, sequence: int) -> list[int]:
+        """Numbers of photos that were removed after `sequence`."""
+        found = self._database.all("SELECT id FROM removed WHERE sequence > ?", (sequence,))
+        return [int(number) for number in self._numbers(number for (number,) in found)]
+
+    def total(self) -> tuple[int, int]:
+        """How many photos there are, and the sum of their rows' checksums."""
+        photos, total = self._numbers(self._database.one("SELECT photos, checksum FROM state")).tolist()
+        return photos, total
 
     def tally(self, version: Version) -> tuple[int, int]:
         """How many vectors a version has, and the sum of their photos' numbers."""
@@ -276,10 +288,14 @@ class Rows:
         return bytes(blob)
 
     def _rows(self, column: str, keys: Sequence[Any]) -> Iterator[Row]:
-        for stored in self._database.among(f"SELECT {COLUMNS} FROM photos WHERE {column} IN ({{}})", keys):
-            if not intact(stored):
-                raise CatalogueError(f"{self.path}: the row of photo {stored[1]} is damaged", MEND)
-            yield Row.of(stored)
+        yield from map(
+            self._row, self._database.among(f"SELECT {COLUMNS} FROM photos WHERE {column} IN ({{}})", keys)
+        )
+
+    def _row(self, stored: tuple[Any, ...]) -> Row:
+        if not intact(stored):
+            raise CatalogueError(f"{self.path}: the row of photo {stored[1]} is damaged", MEND)
+        return Row.of(stored)
 
     def _next_sequence(self) -> int:
         self._database.do("UPDATE state SET sequence = sequence + 1")

@@ -23,6 +23,7 @@ CREATE TABLE photos (id INTEGER PRIMARY KEY AUTOINCREMENT, photo_id TEXT NOT NUL
     mtime_ns INTEGER NOT NULL, sequence INTEGER NOT NULL, checksum INTEGER NOT NULL);
 CREATE INDEX photos_item ON photos (item_id);
 CREATE INDEX photos_path ON photos (path);
+CREATE INDEX photos_sequence ON photos (sequence);
 CREATE TABLE items (item_id TEXT PRIMARY KEY, photos INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE vectors (version INTEGER NOT NULL, id INTEGER NOT NULL, sequence INTEGER NOT NULL,
     made_from TEXT NOT NULL, vector BLOB NOT NULL, checksum INTEGER NOT NULL, UNIQUE (version, id));

@@ -49,12 +49,14 @@ class _Derived:
 class View:
     """The vectors of one version at one sequence number; safe to share between threads.
 
-    `parts` are matrices `(N, D)` with the photos' numbers `(N,)`, -1 where a slot no longer counts.
+    `parts` are matrices `(N, D)` with the photos' numbers `(N,)`, -1 where a slot no longer counts. `lift`, by
+    photo number, is added to the scores by which photos are ranked.
     """
 
     sequence: int
     version: int
     parts: tuple[tuple[Vectors, Ids], ...]
+    lift: Scores | None = None
 
     def __len__(self) -> int:
         return sum(int(np.count_nonzero(ids >= 0)) for _, ids in self.parts)
@@ -64,23 +66,50 @@ class View:
         alive = [ids[ids >= 0] for _, ids in self.parts]
         return sum(map(len, alive)), sum(int(ids.sum()) for ids in alive)
 
-    def search(self, query: Vectors, k: int) -> tuple[Ids, Scores]:
-        """The `k` nearest photos exactly: numbers and cosine similarities, best first, ties by number.
+    def only(self, kept: npt.NDArray[np.bool_]) -> "View":
+        """The same without the photos that `kept`, by photo number, leaves out."""
+        parts = tuple((vectors, np.where((ids >= 0) & kept[ids], ids, -1)) for vectors, ids in self.parts)
+        return replace(self, parts=parts)
 
-        Float32 products pick the candidates, with more room than they can err by; float64 settles the order.
+    def search(self, query: Vectors, k: int, least: float = -1.0) -> tuple[Ids, Scores]:
+        """The `k` nearest photos exactly: numbers and scores, best first, ties by number.
+
+        A score is the cosine similarity plus the photo's lift; `least` is of the similarity alone. Float32 products
+        pick the candidates, with more room than they can err by; float64 adds the lift and settles the order.
         """
         margin = 2.0 * len(query) * 2.0**-24
         near: list[_Near] = []
-        floor, kept = -np.inf, np.empty(0, np.float32)
+        floor, kept = -np.inf, np.empty(0)
         for vectors, ids in self._blocks():
-            scores = vectors @ query
-            rows = np.flatnonzero((scores >= floor) & (ids >= 0))
+            similar = vectors @ query
+            scores = similar if self.lift is None else similar + self.lift[ids]
+            rows = np.flatnonzero((scores >= floor) & (ids >= 0) & (similar >= least - margin))
             near.append(_Near(vectors, ids, rows, scores[rows]))
-            kept = np.concatenate([kept, scores[rows]])
+            sure = rows[similar[rows] >= least + margin] if least > -1 else rows
+            kept = np.concatenate([kept, scores[sure]])
             if len(kept) > k:
                 kept = np.partition(kept, len(kept) - k)[-k:]
                 floor = float(kept[0]) - margin
-        return _settled(near, query, k, floor)
+        return self._settled(near, query, k, (floor, least))
+
+    def _settled(
+        self, near: Sequence["_Near"], query: Vectors, k: int, bounds: tuple[float, float]
+    ) -> tuple[Ids, Scores]:
+        """The order of candidates: of those above the floor of scores and the least similarity."""
+        floor, least = bounds
+        ids: list[Ids] = [np.empty(0, np.int64)]
+        exact: list[Scores] = [np.empty(0)]
+        for block in near:
+            rows = block.rows[block.scores >= floor]
+            for start in range(0, len(rows), 4096):
+                part = rows[start : start + 4096]
+                similar = exact_scores(block.vectors[part], query)
+                part, similar = part[similar >= least], similar[similar >= least]
+                ids.append(block.ids[part])
+                exact.append(similar if self.lift is None else similar + self.lift[ids[-1]])
+        all_ids, all_scores = np.concatenate(ids), np.concatenate(exact)
+        order = np.lexsort((all_ids, -all_scores))[:k]
+        return all_ids[order], all_scores[order]
 
     def _blocks(self) -> Iterator[tuple[Vectors, Ids]]:
         for vectors, ids in self.parts:
@@ -90,26 +119,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Near:
-    """Rows of a block that may be among the nearest, with their float32 scores."""
+    """Rows of a block that may be among the nearest, with their scores as float32 gives them."""
 
     vectors: Vectors
     ids: Ids
     rows: npt.NDArray[np.intp]
-    scores: npt.NDArray[np.float32]
-
-
-def _settled(near: Sequence[_Near], query: Vectors, k: int, floor: float) -> tuple[Ids, Scores]:
-    ids: list[Ids] = [np.empty(0, np.int64)]
-    exact: list[Scores] = [np.empty(0)]
-    for block in near:
-        rows = block.rows[block.scores >= floor]
-        for start in range(0, len(rows), 4096):
-            part = rows[start : start + 4096]
-            ids.append(block.ids[part])
-            exact.append(exact_scores(block.vectors[part], query))
-    all_ids, all_scores = np.concatenate(ids), np.concatenate(exact)
-    order = np.lexsort((all_ids, -all_scores))[:k]
-    return all_ids[order], all_scores[order]
+    scores: npt.NDArray[np.floating[Any]]
 
 
 def exact_scores(vectors: Vectors, query: Vectors) -> Scores:

@@ -1,0 +1,38 @@
+"""What a catalogue holds, in figures."""
+
+from dataclasses import dataclass
+
+from twinset.catalogue.folder import CatalogueFolder
+from twinset.store.rows import Rows, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What `info` tells; `bytes` is the folder's size, `built` the UTC time of the last run."""
+
+    photos: int
+    items: int
+    fingerprint: str
+    bundle: str
+    version: int
+    store: str
+    bytes: int
+    built: str
+    sources: tuple[Source, ...]
+
+
+def look(folder: CatalogueFolder, rows: Rows) -> Info:
+    """Counts, versions and sources, as of one moment."""
+    with rows.snapshot():
+        state, version = rows.state(), rows.live()
+        return Info(
+            photos=state.photos,
+            items=rows.items(),
+            fingerprint=version.fingerprint,
+            bundle=version.bundle,
+            version=version.number,
+            store="local",
+            bytes=folder.bytes(),
+            built=state.built,
+            sources=tuple(rows.sources()),
+        )

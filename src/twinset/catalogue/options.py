@@ -1,0 +1,65 @@
+"""What a search is asked for beside its photo."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from twinset.errors import UsageError
+
+MAX_K: Final = 10_000
+
+By = Literal["item", "photo", "style"]
+OutOfStock = Literal["show", "sink", "hide"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How many are wanted of what, which photos may be found, and what moves them up or down.
+
+    `k` is 1 to `MAX_K`. `where` restricts photos, `FIELD OP VALUE` each; photos whose score is below `min_score`
+    (-1 to 1) are left out. `boost`, `FIELD OP VALUE:±x` each, adds x to what an item is ordered by where one of its
+    photos fits. `out_of_stock` items can be shown as others are, sink below all others, or be hidden. `cursor` is
+    `next` of the answer before; `facets` asks for counts.
+
+    Raises:
+        UsageError: a value is out of its range.
+
+    """
+
+    k: int = 20
+    by: By = "item"
+    cursor: str | None = None
+    where: Sequence[str] = ()
+    boost: Sequence[str] = ()
+    min_score: float | None = None
+    out_of_stock: OutOfStock = "show"
+    facets: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= MAX_K:
+            raise UsageError(f"k is {self.k}", f"use 1 to {MAX_K:,}")
+        for name, value, known in (("by", self.by, By), ("out_of_stock", self.out_of_stock, OutOfStock)):
+            if value not in get_args(known):
+                raise UsageError(f"{name} is {value!r}", f"use {', '.join(get_args(known))}")
+        if self.min_score is not None and not -1 <= self.min_score <= 1:
+            raise UsageError(f"min_score is {self.min_score}", "use -1 to 1")
+        for name, given in (("where", self.where), ("boost", self.boost)):
+            if isinstance(given, str):
+                raise UsageError(f"{name} is the text {given!r}", "give a list of such texts")
+
+    @property
+    def least(self) -> float:
+        """The lowest score that counts."""
+        return -1.0 if self.min_score is None else self.min_score
+
+    @property
+    def need_columns(self) -> bool:
+        """Whether more of the photos must be known than their vectors."""
+        chosen = self.where or self.boost or self.facets
+        return bool(chosen) or self.by == "style" or self.out_of_stock != "show"
+
+    def order(self) -> bytes:
+        """What decides which hits there are, and their order; equal for the pages of one search."""
+        facts = [self.by, list(self.where), list(self.boost), self.least, self.out_of_stock]
+        return json.dumps(facts).encode()
