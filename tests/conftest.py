@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from shops import index
+from shops import age, index
 from twinset.datasets.wardrobe import draw
 
 
 @pytest.fixture(scope="session")
 def wardrobe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The manifest of 24 drawn items, two shop photos and one customer photo each; not to be changed."""
-    return draw(tmp_path_factory.mktemp("wardrobe"), items=24, seed=7)
+    manifest = draw(tmp_path_factory.mktemp("wardrobe"), items=24, seed=7)
+    for photo in manifest.parent.rglob("*.jpg"):
+        age(photo)
+    return manifest
 
 
 @pytest.fixture(scope="session")

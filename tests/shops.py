@@ -1,5 +1,7 @@
 """Small real shops for tests: bands of colour, in a manifest; and catalogues made with the bundle `colour`."""
 
+import os
+import time
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +24,19 @@ def picture(seed: int, size: int = 32) -> Pixels:
     return np.repeat(np.repeat(bands, size // 3 + 1, axis=0)[:size, np.newaxis], size, axis=1)
 
 
+def age(path: Path, seconds: int = 3600) -> None:
+    """Sets a file's modification time back: the times of young files tell nothing."""
+    stamp = time.time_ns() - seconds * 10**9
+    os.utime(path, ns=(stamp, stamp))
+
+
 def write(folder: Path, rows: list[dict[str, str]], seeds: dict[str, int]) -> Path:
     """Writes the photos and the manifest of a shop; returns the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     for path, seed in seeds.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture(seed)).save(folder / path)
+        age(folder / path)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     lines = [",".join(columns), *(",".join(row.get(name, "") for name in columns) for row in rows)]
     manifest = folder / "photos.csv"

@@ -385,7 +385,7 @@ def test_the_demo_runs_twice(tmp_path: Path, capsys: Out) -> None:
 def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
     """No command is undocumented."""
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    catalogues = ("demo", "index", "search", "similar", "remove", "info", "verify")
+    catalogues = ("demo", "index", "search", "similar", "remove", "info", "verify", "snapshot", "dump", "load")
     for command in (*catalogues, "embed", "evaluate", "fit", "export", "doctor"):
         assert main([command, "--help"]) == 0
         assert f"twinset {command}" in readme

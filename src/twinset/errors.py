@@ -20,6 +20,7 @@
     │   └── CursorExpiredError       cursor_expired         3   410
     ├── IntegrityError               corrupt                4   500
     │   ├── BundleError              bad_bundle             4   500
+    │   ├── DumpError                bad_dump               4   500
     │   ├── FingerprintError         fingerprint_mismatch   4   409
     │   └── CatalogueError           catalogue_corrupt      4   500
     ├── ResourceError                resources              5   503
@@ -202,6 +203,12 @@ class BundleError(IntegrityError):
     """A bundle that is damaged, foreign or newer than this program."""
 
     code = "bad_bundle"
+
+
+class DumpError(IntegrityError):
+    """A dumped catalogue that is damaged, foreign or newer than this program."""
+
+    code = "bad_dump"
 
 
 class FingerprintError(IntegrityError):

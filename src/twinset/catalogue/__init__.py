@@ -6,10 +6,11 @@ from types import TracebackType
 from typing import Final
 
 from twinset import photos
-from twinset.catalogue import build, folder, info, measure, search, verify
+from twinset.catalogue import build, folder, info, measure, search, snapshot, transfer, verify
 from twinset.catalogue.build import IndexOptions, index
 from twinset.catalogue.info import Info
 from twinset.catalogue.options import By, OutOfStock, SearchOptions
+from twinset.catalogue.transfer import load
 from twinset.catalogue.versions import Live
 from twinset.embedder import Embedded
 from twinset.manifest import Manifest
@@ -19,7 +20,7 @@ from twinset.runtime import Device
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
 
-__all__ = ["Catalogue", "IndexOptions", "Info", "SearchOptions", "index"]
+__all__ = ["Catalogue", "IndexOptions", "Info", "SearchOptions", "index", "load"]
 
 _DEFAULTS: Final = IndexOptions()
 
@@ -131,14 +132,36 @@ class Catalogue:
         """JPEG copies, long side at most 640, by photo id."""
         return self._copies.get(photo_ids)
 
-    def remove(self, item_ids: Sequence[str] = (), paths: Sequence[str] = ()) -> int:
-        """Removes items and single photos (by their path in their source); returns the count of photos.
+    def remove(self, item_ids: Sequence[str] = (), paths: Sequence[str] = (), where: Sequence[str] = ()) -> int:
+        """Removes items, single photos (by their path in their source), and photos that fit every filter `where`.
+
+        Returns the count of photos.
 
         Raises:
-            UnknownItemError: one of them is not there; then nothing is removed.
+            UnknownItemError: one of them is not there, or nothing fits; then nothing is removed.
+            WhereError, UnknownFieldError: a filter cannot be read, or names a field that no photo has.
 
         """
-        return build.remove(self._folder, item_ids, paths)
+        return build.remove(self._folder, item_ids, paths, where)
+
+    def snapshot(self, out: str | Path) -> None:
+        """Copies the catalogue as it stands to a new folder, while others read and write.
+
+        Raises:
+            PathError: something is at `out` already.
+            DiskFullError, ResourceError: as the machine has it; then nothing is at `out`.
+
+        """
+        snapshot.snapshot(self._folder, self._rows, self._copies, Path(out))
+
+    def dump(self, out: str | Path) -> int:
+        """Writes all photos to a Parquet file, and the bundle beside it; returns the count of photos.
+
+        Raises:
+            as `snapshot`, and MissingExtraError without the extra `parquet`.
+
+        """
+        return transfer.dump(self._folder, self._rows, self._copies, Path(out))
 
     def info(self) -> Info:
         """Counts, versions and sources."""

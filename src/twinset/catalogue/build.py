@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from twinset import bundle as bundles
 from twinset import manifest as manifests
 from twinset import photos as photo_files
+from twinset.catalogue import derived, ingest
 from twinset.catalogue import folder as folders
-from twinset.catalogue import ingest
+from twinset.catalogue.candidates import fitting
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.catalogue.ingest import Target
 from twinset.embedder import Embedder
@@ -20,11 +23,12 @@ from twinset.manifest.read import MAIN
 from twinset.progress import SILENT, Progress
 from twinset.records import IndexReport, Photo
 from twinset.runtime import Device
-from twinset.store import columns, vectors
+from twinset.store import vectors
 from twinset.store.copies import Copies
 from twinset.store.lock import writing
 from twinset.store.rows import Rows, Source, Version
 from twinset.store.schema import Row
+from twinset.where import Where, parse
 
 SKIPPED: Final = "skipped.csv"
 """Where the catalogue's folder lists the rows that the last run skipped."""
@@ -35,7 +39,8 @@ class IndexOptions:
     """How photos come into a catalogue.
 
     `source` names the place they come from (None: the first one, `main`), `mirror` removes what that place no
-    longer has, `any_domain` takes customer photos too, `photos_root` is where relative paths start.
+    longer has, `any_domain` takes customer photos too, `photos_root` is where relative paths start. Files whose
+    size and modification time are known are not opened, unless `verify_content` asks for it.
     """
 
     source: str | None = None
@@ -43,6 +48,7 @@ class IndexOptions:
     any_domain: bool = False
     ignore_boxes: bool = False
     photos_root: Path | None = None
+    verify_content: bool = False
 
 
 _DEFAULTS: Final = IndexOptions()
@@ -60,8 +66,10 @@ def index(
     """Makes a catalogue of a manifest or a folder, or brings it up to date.
 
     New photos are added; those whose bytes, box or domain changed are embedded again; changed attributes are
-    stored; what is unchanged is not embedded. Faulty rows are left out and listed in `skipped.csv`. `device` is
-    where photos are embedded; it is no fact of a catalogue, as a GPU's vectors differ by no more than 1e-5.
+    stored; what is unchanged is not embedded. A file that keeps its size and modification time counts as unchanged
+    and is not opened: a change that keeps both is only seen with `verify_content`. Faulty rows are left out and
+    listed in `skipped.csv`. `device` is where photos are embedded; it is no fact of a catalogue, as a GPU's vectors
+    differ by no more than 1e-5.
 
     Raises:
         PathError: there is no such manifest, folder or bundle, or `path` holds something else.
@@ -89,35 +97,41 @@ def index(
             chosen = to_index(manifest, options)
         source = Source(name, str(manifest.root), options.ignore_boxes)
         target = Target(rows, copies, version, Embedder(folder.bundle(version), device), source)
-        report = ingest.run(target, manifest, chosen, progress, mirror=options.mirror)
+        report = ingest.run(
+            target, manifest, chosen, progress, mirror=options.mirror, verify_content=options.verify_content
+        )
         (path / SKIPPED).unlink(missing_ok=True)
         if report.faults:
             write_faults(path / SKIPPED, report.faults)
-        vectors.catch_up(folder.derived(version), rows, version, folder.id)
-        columns.catch_up(folder.path / "derived", rows, folder.id)
+        derived.catch_up(folder, rows, version)
     return report
 
 
-def remove(folder: CatalogueFolder, item_ids: Sequence[str], paths: Sequence[str]) -> int:
-    """Removes items and photos, all of them or none; returns the count of photos.
+def remove(
+    folder: CatalogueFolder, item_ids: Sequence[str], paths: Sequence[str], filters: Sequence[str] = ()
+) -> int:
+    """Removes items, photos, and what fits all `filters`: all of them or none; returns the count of photos.
 
     Raises:
-        UnknownItemError: one of them is not there.
+        UnknownItemError: one of them is not there, or nothing fits.
+        WhereError, UnknownFieldError: a filter cannot be read, or names a field that no photo has.
 
     """
+    where = parse(filters)
     with _writer(folder) as (rows, copies, version):
         doomed = _named(rows, item_ids, paths)
+        if filters:
+            known = {row.id for row in doomed}
+            doomed += [row for row in _fitting(folder, rows, where, filters) if row.id not in known]
         ingest.drop(rows, copies, doomed)
-        vectors.catch_up(folder.derived(version), rows, version, folder.id)
-        columns.catch_up(folder.path / "derived", rows, folder.id)
+        derived.catch_up(folder, rows, version)
     return len(doomed)
 
 
 def repair(folder: CatalogueFolder) -> None:
     """Makes the live version's derived files anew from the rows."""
     with _writer(folder) as (rows, _, version):
-        vectors.catch_up(folder.derived(version), rows, version, folder.id, rebuild=True)
-        columns.catch_up(folder.path / "derived", rows, folder.id, rebuild=True)
+        derived.catch_up(folder, rows, version, rebuild=True)
 
 
 @contextmanager
@@ -156,6 +170,19 @@ def _named(rows: Rows, item_ids: Sequence[str], paths: Sequence[str]) -> list[Ro
             "see the ids with `twinset search`, paths are as in the manifest",
         )
     return list({row.id: row for row in (*of_items, *of_paths)}.values())
+
+
+def _fitting(folder: CatalogueFolder, rows: Rows, where: Where, filters: Sequence[str]) -> list[Row]:
+    """Found by the derived columns; no row goes that does not fit by itself."""
+    with rows.snapshot():
+        columns = derived.open_columns(folder, rows, rows.state().sequence)
+        near = rows.by_id(np.flatnonzero(fitting(columns, where)).tolist()).values()
+    found = [row for row in near if where.matches(row.photo.value)]
+    if not found:
+        raise UnknownItemError(
+            f"no photo fits {' and '.join(filters)}; nothing is removed", "see what is there with `twinset info`"
+        )
+    return found
 
 
 def to_index(manifest: Manifest, options: IndexOptions) -> list[Photo]:

@@ -51,17 +51,28 @@ def choose(columns: Columns, options: SearchOptions, without: Sequence[int] = ()
     """
     kept = columns.alive.copy()
     kept[list(without)] = False
-    for condition in where.parse(options.where).conditions:
-        kept &= columns.column(condition.field).matching(condition.matches)
+    kept &= fitting(columns, where.parse(options.where))
     if options.out_of_stock == "hide":
         kept &= ~_out(columns)
     lift = np.zeros(len(kept))
     for boost in where.parse_boosts(options.boost):
-        fitting = columns.column(boost.condition.field).matching(boost.condition.matches)
-        lift += boost.amount * _of_items(columns, fitting)
+        lift += boost.amount * _of_items(columns, fitting(columns, where.Where((boost.condition,))))
     if options.out_of_stock == "sink":
         lift += SINK * _of_items(columns, _out(columns))
     return Candidates(kept, lift if lift.any() else None)
+
+
+def fitting(columns: Columns, filters: where.Where) -> Mask:
+    """The photos that pass every filter.
+
+    Raises:
+        UnknownFieldError: no photo has a field.
+
+    """
+    kept = columns.alive.copy()
+    for condition in filters.conditions:
+        kept &= columns.column(condition.field).matching(condition.matches)
+    return kept
 
 
 def key_of(photo: Photo, options: SearchOptions) -> str:

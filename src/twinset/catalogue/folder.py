@@ -135,5 +135,11 @@ def _make(path: Path, bundle: Bundle) -> None:
                 table.reset_versions(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
     finally:
         table.close()
-    facts = {"format": FORMAT, "id": uuid.uuid4().hex, "name": path.name.removesuffix(".catalogue")}
+    complete(path, path.name.removesuffix(".catalogue"))
+
+
+def complete(path: Path, name: str) -> CatalogueFolder:
+    """Writes `catalogue.json`, with an id of its own, into a folder that holds all else; opens it."""
+    facts = {"format": FORMAT, "id": uuid.uuid4().hex, "name": name}
     write_whole(path / _ABOUT, (json.dumps(facts, indent=2) + "\n").encode())
+    return open_folder(path)

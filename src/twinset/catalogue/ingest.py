@@ -1,31 +1,44 @@
-"""A manifest's photos → rows, copies and vectors; an interrupted run goes on where it stopped."""
+"""A manifest's photos → rows, copies and vectors; an interrupted run goes on where it stopped.
+
+First come those that are known by their files' size and time, settled from their rows alone; then the others.
+"""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from twinset import photos as photo_files
+from twinset.catalogue.stamp import seen, stamp, stands
 from twinset.embedder import Embedder, embed_in_order
 from twinset.errors import InputError
 from twinset.manifest import Manifest
+from twinset.manifest.table import shortest
 from twinset.progress import Progress
-from twinset.records import Fault, IndexReport, Photo, Pixels, Vectors, box_text, photo_id
+from twinset.records import Fault, IndexReport, Photo, Pixels, Vectors, photo_id
 from twinset.store.copies import LONG_SIDE, Copies
 from twinset.store.rows import Rows, Source, Version
 from twinset.store.schema import Row
 
 _BATCH: Final = 256
 _BATCH_SECONDS: Final = 2.0
+_LOOK_UP: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A photo to embed: its file's content hash, size and modification time, and its copy."""
+    """A photo to embed: its file's content hash, size and time stamp, and its copy."""
 
     file: tuple[str, int, int]
     copy: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A photo whose embedding stands, and its file's time stamp."""
+
+    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +50,7 @@ class Task:
     copied: bool
 
 
-Result = Fresh | Fault | None
-"""None for a photo whose embedding stands."""
+Result = Fresh | Same | Fault
 Done = tuple[Task, Result, Vectors | None]
 """A task, what came of it, and the embedding of a fresh photo."""
 
@@ -65,9 +77,15 @@ class Target:
 
 
 def run(
-    target: Target, manifest: Manifest, photos: Sequence[Photo], progress: Progress, *, mirror: bool
+    target: Target,
+    manifest: Manifest,
+    photos: Sequence[Photo],
+    progress: Progress,
+    *,
+    mirror: bool,
+    verify_content: bool = False,
 ) -> IndexReport:
-    """Indexes `photos`; what is committed stays, whenever the run ends."""
+    """Indexes `photos`; what is committed stays, whenever the run ends. `verify_content` opens all of them."""
     started = time.monotonic()
     tally, faults = Tally(), list(manifest.faults)
     rows, source = target.rows, target.source
@@ -75,9 +93,11 @@ def run(
         rows.put_source(source)
     progress.start("indexing", len(photos))
     try:
-        for batch in _batches(target, manifest.root, photos):
-            _commit(target, batch, tally)
-            faults += [result for _, result, _ in batch if isinstance(result, Fault)]
+        copied = target.copies.contents()
+        unknown = photos if verify_content else _settle(target, manifest.root, photos, copied, tally)
+        progress.advance(len(photos) - len(unknown))
+        for batch in _batches(target, manifest.root, unknown, copied):
+            faults += _commit(target, batch, tally)
             progress.advance(len(batch))
     finally:
         progress.finish()
@@ -104,7 +124,7 @@ def run(
 def _gone(rows: Rows, source: str, photos: Sequence[Photo], faults: Sequence[Fault]) -> list[Row]:
     """Rows that the source has no more; a photo that has become faulty is still there."""
     present = {photo.photo_id for photo in photos}
-    present.update(photo_id(source, str(PurePosixPath(fault.path))) for fault in faults)
+    present.update(photo_id(source, shortest(fault.path)) for fault in faults)
     return list(rows.by_id([n for name, n in rows.of_source(source).items() if name not in present]).values())
 
 
@@ -117,9 +137,27 @@ def drop(rows: Rows, copies: Copies, doomed: Sequence[Row]) -> int:
     return len(doomed)
 
 
-def _batches(target: Target, root: Path, photos: Sequence[Photo]) -> Iterator[list[Done]]:
-    copied = target.copies.contents()
+def _settle(
+    target: Target, root: Path, photos: Sequence[Photo], copied: Mapping[str, str], tally: Tally
+) -> list[Photo]:
+    """Stores other attributes of photos whose files are known by size and time; returns the others."""
+    unknown: list[Photo] = []
+    for start in range(0, len(photos), _LOOK_UP):
+        part = photos[start : start + _LOOK_UP]
+        known = target.rows.find([photo.photo_id for photo in part])
+        with target.rows.transaction():
+            for photo in part:
+                old = known.get(photo.photo_id)
+                if old is not None and copied.get(photo.photo_id) == old.content and stands(root, old, photo):
+                    _keep(target, photo, old, old.mtime_ns, tally)
+                else:
+                    unknown.append(photo)
+    return unknown
 
+
+def _batches(
+    target: Target, root: Path, photos: Sequence[Photo], copied: Mapping[str, str]
+) -> Iterator[list[Done]]:
     def tasks() -> Iterator[Task]:
         for start in range(0, len(photos), _BATCH):
             part = photos[start : start + _BATCH]
@@ -144,14 +182,15 @@ def _prepare(embedder: Embedder, root: Path) -> Callable[[Task], tuple[tuple[Tas
         photo, old = task.photo, task.old
         try:
             path = root / photo.path
+            mtime_ns = stamp(path)
             data = photo_files.read_bytes(path)
             content = photo_files.content_hash(data)
-            if old is not None and task.copied and _made_from(old.content, old.photo) == _made_from(content, photo):
-                return (task, None), None
+            if old is not None and task.copied and old.content == content and seen(old.photo) == seen(photo):
+                return (task, Same(mtime_ns)), None
             decoded = photo_files.decode(data)
             square = embedder.prepare(decoded, photo_files.in_fractions(photo.box, decoded))
             copy = photo_files.encode_jpeg(photo_files.shrink(decoded.pixels, LONG_SIDE))
-            return (task, Fresh((content, len(data), path.stat().st_mtime_ns), copy)), square
+            return (task, Fresh((content, len(data), mtime_ns), copy)), square
         except (InputError, OSError) as error:
             code = error.code if isinstance(error, InputError) else "missing_file"
             return (task, Fault(photo.line, photo.path, code, str(error))), None
@@ -159,13 +198,8 @@ def _prepare(embedder: Embedder, root: Path) -> Callable[[Task], tuple[tuple[Tas
     return prepare
 
 
-def _made_from(content: str, photo: Photo) -> tuple[str, ...]:
-    """What decides an embedding; boxes as they are stored."""
-    return content, box_text(photo.box), photo.domain
-
-
-def _commit(target: Target, batch: Sequence[Done], tally: Tally) -> None:
-    """Copies first: a row that stands has its copy."""
+def _commit(target: Target, batch: Sequence[Done], tally: Tally) -> list[Fault]:
+    """Stores a batch, copies first: a row that stands has its copy. Returns what cannot be stored."""
     rows, source = target.rows, target.source.name
     fresh = [(task.photo.photo_id, r.file[0], r.copy) for task, r, _ in batch if isinstance(r, Fresh)]
     if fresh:
@@ -178,10 +212,22 @@ def _commit(target: Target, batch: Sequence[Done], tally: Tally) -> None:
                 tally.embedded += 1
                 tally.added += task.old is None
                 tally.updated += task.old is not None
-            elif result is None and task.old is not None:
-                old = task.old
-                changed = replace(task.photo, line=0, box=old.photo.box) != old.photo
-                if changed:
-                    rows.put(task.photo, source, (old.content, old.size, old.mtime_ns), old)
-                tally.updated += changed
-                tally.unchanged += not changed
+            elif isinstance(result, Same) and task.old is not None:
+                _keep(target, task.photo, task.old, result.mtime_ns, tally)
+    return [result for _, result, _ in batch if isinstance(result, Fault)]
+
+
+def _keep(target: Target, photo: Photo, old: Row, mtime_ns: int, tally: Tally) -> None:
+    """Stores what is new about a photo whose embedding stands."""
+    changed = _told(photo) != _told(old.photo)
+    if changed:
+        target.rows.put(photo, target.source.name, (old.content, old.size, mtime_ns), old)
+    elif mtime_ns != old.mtime_ns:
+        target.rows.restamp(old, mtime_ns)
+    tally.updated += changed
+    tally.unchanged += not changed
+
+
+def _told(photo: Photo) -> tuple[object, ...]:
+    """What a manifest says of a photo beside what decides its embedding."""
+    return photo.item_id, photo.category, photo.view, photo.attributes

@@ -140,7 +140,7 @@ def _answer(asked: _Search) -> Answer:
     after = place(options.cursor, state.sequence, name)
     view = asked.live.view(asked.version, state)
     known = asked.live.state(asked.version, state)
-    columns = asked.live.columns(asked.version, state) if options.need_columns or asked.without else None
+    columns = asked.live.columns(state) if options.need_columns or asked.without else None
     chosen = Candidates() if columns is None else choose(columns, options, asked.without)
     view = chosen.of(view)
     ranked, more = group.rank(

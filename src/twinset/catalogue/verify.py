@@ -11,13 +11,14 @@ from twinset.store import columns, copies, rows, vectors
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows, Version
 
-_MOMENT_SECONDS: Final = 1.0
+MOMENT_SECONDS: Final = 1.0
+"""How long a writer may take from the commit of copies to that of their rows."""
 
 
 def problems(folder: CatalogueFolder, table: Rows, pictures: Copies) -> list[Problem]:
     """What is wrong: in the rows, the copies, the live version's bundle and its derived files."""
     found = _guarded(rows.NAME, table.problems)
-    found += _guarded(copies.NAME, lambda: pictures.problems() or _without_copy(table, pictures))
+    found += _guarded(copies.NAME, lambda: pictures.problems() or _lasting(table, pictures))
     try:
         version = table.live()
     except TwinsetError as error:
@@ -45,16 +46,16 @@ def _bundle(folder: CatalogueFolder, version: Version) -> list[str]:
     return []
 
 
-def _without_copy(table: Rows, pictures: Copies) -> list[str]:
+def _lasting(table: Rows, pictures: Copies) -> list[str]:
     """Looks again after a moment, since a writer commits copies before their rows."""
-    lacking = _lacking(table, pictures)
+    lacking = without_copy(table, pictures)
     if lacking:
-        time.sleep(_MOMENT_SECONDS)
-        lacking &= _lacking(table, pictures)
+        time.sleep(MOMENT_SECONDS)
+        lacking &= without_copy(table, pictures)
     return [f"the copy of photo {name} is missing or of other bytes" for name, _, _ in sorted(lacking)]
 
 
-def _lacking(table: Rows, pictures: Copies) -> set[tuple[str, str, str]]:
+def without_copy(table: Rows, pictures: Copies) -> set[tuple[str, str, str]]:
     """Photo, its content, and what its copy was made from, where they differ."""
     rows, copied = table.contents(), pictures.contents()
     return {(name, content, copied.get(name, "")) for name, content in rows.items() if copied.get(name) != content}

@@ -2,12 +2,13 @@
 
 import threading
 
+from twinset.catalogue import derived
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.embedder import Embedder
 from twinset.errors import CatalogueError
 from twinset.records import CatalogueState
 from twinset.runtime import Device
-from twinset.store import columns, vectors
+from twinset.store import vectors
 from twinset.store.columns import Columns
 from twinset.store.database import MEND
 from twinset.store.rows import Rows, State, Version
@@ -56,13 +57,12 @@ class Live:
                 self._view = view
             return view
 
-    def columns(self, version: Version, state: State) -> Columns:
+    def columns(self, state: State) -> Columns:
         """The manifest's columns at a state, inside a snapshot of the rows."""
         with self._lock:
             found = self._columns
             if found is None or found.sequence != state.sequence:
-                place = self._folder.derived(version).parent
-                found = columns.open_columns(place, self._rows, state.sequence, self._folder.id)
+                found = derived.open_columns(self._folder, self._rows, state.sequence)
                 if not found.agree(*self._rows.total()):
                     raise CatalogueError(f"{self._rows.path} is damaged: rows are missing or extra", MEND)
                 self._columns = found

@@ -66,12 +66,19 @@ def index_command(
     ] = "shop",
     photos_root: PhotosRoot = None,
     ignore_boxes: IgnoreBoxes = False,
+    verify_content: Annotated[
+        bool,
+        typer.Option(
+            "--verify-content",
+            help="Read every photo: else one that changed, but kept its size and modification time, is not seen.",
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Makes a catalogue of a manifest or a folder, or brings it up to date."""
     talk = Talk(quiet)
-    options = IndexOptions(source, replace, domain == "any", ignore_boxes, photos_root)
+    options = IndexOptions(source, replace, domain == "any", ignore_boxes, photos_root, verify_content)
     report = index(catalogue, photos_, bundle=bundle, device=device, options=options, progress=talk.progress())
     talk.skipped(report.faults, report.rows, catalogue / SKIPPED)
     if report.gone:
@@ -170,14 +177,20 @@ def remove_command(
     photo: Annotated[
         list[str] | None, typer.Option("--photo", help="A photo to remove, by its path in its source.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where", metavar="FILTER", help="Photos to remove as well: FIELD OP VALUE; several all hold."
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,  # noqa: ARG001 - every command takes it; this one has nothing to say
 ) -> None:
-    """Removes items or photos; an unknown id removes nothing."""
-    if not item_ids and not photo:
-        raise UsageError("nothing is named to remove", "name items, or photos with --photo")
+    """Removes items or photos; an unknown id, or a filter that nothing fits, removes nothing."""
+    if not item_ids and not photo and not where:
+        raise UsageError("nothing is named to remove", "name items, photos with --photo, or filters with --where")
     with Catalogue(catalogue) as opened:
-        count = opened.remove(item_ids or [], photo or [])
+        count = opened.remove(item_ids or [], photo or [], where or [])
     if json:
         print_json({"removed": count})
     else:

@@ -8,7 +8,7 @@ from typing import Final
 
 from twinset.errors import ManifestError, PathError, disk_errors
 from twinset.manifest.folder import folder_photos
-from twinset.manifest.table import Confined, Manifest
+from twinset.manifest.table import Confined, Manifest, shortest
 from twinset.records import Box, Fault, Photo, photo_id
 
 MAIN: Final = "main"
@@ -135,7 +135,7 @@ def _checked(
         cells = dict(zip(header, row, strict=False))
         given = cells.get("path", "")
         wrong = next(_wrongs(header, row, cells), None) or confined.fault(given, on_disk=files)
-        path = given if wrong else str(Path(given))
+        path = given if wrong else shortest(given)
         if wrong is None and path in lines:
             wrong = "duplicate_path", f"the path stands in line {lines[path]} already"
         if wrong is None:

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from twinset.errors import ManifestError, disk_errors
 from twinset.files import write_whole
@@ -84,6 +84,15 @@ def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
         write_whole(path, text.getvalue().encode())
 
 
+def shortest(path: str) -> str:
+    """A relative path in its shortest form.
+
+    >>> shortest("./shoes//red.jpg")
+    'shoes/red.jpg'
+    """
+    return os.path.normpath(path)
+
+
 @dataclass(slots=True)
 class Confined:
     """Refuses paths that lead out of `root`, by `..`, from the file system's root, or through a link."""
@@ -97,21 +106,21 @@ class Confined:
             return "bad_path", "the path is empty or has a NUL"
         if is_address(path):
             return "url_path", "a photo by URL: bring it in with `twinset data fetch`"
-        pure = PurePosixPath(path)
-        if pure.is_absolute() or ".." in pure.parts or "\\" in path:
+        short = shortest(path)
+        if path.startswith("/") or ".." in path.split("/") or short == "." or "\\" in path:
             return "path_outside", "the path must stay below the manifest's folder"
-        return self._on_disk(pure) if on_disk else None
+        return self._on_disk(short) if on_disk else None
 
-    def _on_disk(self, pure: PurePosixPath) -> tuple[str, str] | None:
-        full = self.root / pure
+    def _on_disk(self, path: str) -> tuple[str, str] | None:
+        full = f"{self.root}/{path}"
         try:
             mode = os.lstat(full).st_mode
-            inside = self._folder_inside(str(full.parent)) and (
-                not stat.S_ISLNK(mode) or self._inside(full.resolve(strict=True))
+            inside = self._folder_inside(full.rpartition("/")[0]) and (
+                not stat.S_ISLNK(mode) or self._inside(Path(full).resolve(strict=True))
             )
             if not inside:
                 return "path_outside", "the path leads out of the manifest's folder through a link"
-            if not full.is_file():
+            if not stat.S_ISREG(mode) and not Path(full).is_file():
                 return "missing_file", "there is no such file"
         except (OSError, ValueError, RuntimeError):
             return "missing_file", "there is no such file"

@@ -1,6 +1,7 @@
 """`copies.sqlite`: each photo at long side ≤ 640, for display and where its source is gone."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,14 @@ class Copies:
     def close(self) -> None:
         """Closes every thread's connection."""
         self._database.close()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """One unchanging state for all that is read inside."""
+        return self._database.transaction(write=False)
+
+    def copy_to(self, folder: Path) -> None:
+        """Makes a copy of what this thread reads, in another folder."""
+        self._database.copy_to(folder / NAME)
 
     def get(self, photo_ids: Sequence[str]) -> dict[str, bytes]:
         """The JPEG bytes of photos, of those that have a copy."""

@@ -105,6 +105,16 @@ class Database:
             while chunk := cursor.fetchmany(at_once):
                 yield chunk
 
+    def copy_to(self, path: Path) -> None:
+        """Copies what this thread reads to a new file: inside a transaction the state of its beginning."""
+        with self._connection() as connection, _translated(path):
+            copy = sqlite3.connect(path, isolation_level=None)
+            try:
+                connection.backup(copy)
+                copy.execute("PRAGMA journal_mode = WAL")
+            finally:
+                copy.close()
+
     def problems(self) -> list[str]:
         """What SQLite's own check of its pages finds."""
         found = [str(row[0]) for row in self.all("PRAGMA integrity_check(10)")]

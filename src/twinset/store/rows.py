@@ -132,9 +132,17 @@ class Rows:
 
     def vectors(self, version: Version, ids: Sequence[int]) -> Vectors:
         """The vectors f32 `(N, D)` of photos, in the order of `ids`; their checksums are checked."""
+        return unpack([stored[-2] for stored in self.stored_vectors(version, ids)], version.dim)
+
+    def stored_vectors(self, version: Version, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+        """The records of vectors, the blob last but one, in the order of `ids`; their checksums are checked."""
         sql = f"SELECT {_VECTOR} FROM vectors WHERE version = {version.number:d} AND id IN ({{}})"
-        found = {stored[1]: self._blob(stored, version) for stored in self._database.among(sql, ids)}
-        return unpack(self._each(found, ids), version.dim)
+        found = {stored[1]: stored for stored in self._database.among(sql, ids) if self._blob(stored, version)}
+        return self._each(found, ids)
+
+    def copy_to(self, folder: Path) -> None:
+        """Makes a copy of what this thread reads, in another folder."""
+        self._database.copy_to(folder / NAME)
 
     def vectors_since(self, version: Version, sequence: int) -> Iterator[tuple[Vectors, Ids]]:
         """Vectors `(N, D)` and numbers `(N,)` that changed after `sequence`, oldest first, in chunks; checked."""
@@ -195,10 +203,19 @@ class Rows:
         places = ", ".join("?" * 15)
         verb = "REPLACE" if old else "INSERT"  # a number that is in use already would be damage
         self._database.do(f"{verb} INTO photos ({COLUMNS}) VALUES ({places})", (*row.values(), row.checksum))
+        if old and old.photo.item_id == photo.item_id:
+            self._sum_up(row.checksum - old.checksum)
+            return row
         if old:
             self._count(old, -1)
         self._count(row, 1)
         return row
+
+    def restamp(self, row: Row, mtime_ns: int) -> None:
+        """Notes another modification time of the same file: no answer tells it, so the sequence number stays."""
+        crc = checksum(*replace(row, mtime_ns=mtime_ns).values())
+        self._database.do("UPDATE photos SET mtime_ns = ?, checksum = ? WHERE id = ?", (mtime_ns, crc, row.id))
+        self._sum_up(crc - row.checksum)
 
     def put_vector(self, version: Version, row: Row, vector: Vectors, made_from: str) -> None:
         """Adds or replaces the vector of a photo; `made_from` is `source` or `copy`."""
@@ -304,6 +321,9 @@ class Rows:
     def _next_id(self) -> int:
         sql = "SELECT COALESCE(MAX(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'photos'"
         return int(self._numbers(self._database.one(sql))[0])
+
+    def _sum_up(self, change: int) -> None:
+        self._database.do("UPDATE state SET checksum = checksum + ?", (change,))
 
     def _count(self, row: Row, one: int) -> None:
         """Counts a row in (1) or out (-1)."""

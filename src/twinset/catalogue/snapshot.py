@@ -1,0 +1,81 @@
+"""A consistent copy of a catalogue, made while others read and write."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from twinset import bundle as bundles
+from twinset.catalogue import derived
+from twinset.catalogue import folder as folders
+from twinset.catalogue.folder import CatalogueFolder
+from twinset.catalogue.verify import MOMENT_SECONDS, without_copy
+from twinset.errors import BusyError, PathError
+from twinset.files import appearing
+from twinset.store.copies import Copies
+from twinset.store.rows import Rows
+
+_PATIENCE_SECONDS: Final = 30.0
+
+Lacking = set[tuple[str, str, str]]
+"""Photos whose copy is missing or of other bytes: photo id, the content of the row, that of the copy."""
+
+
+def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> None:
+    """Copies rows, copies and the live version's bundle to `out`; derived files are made anew there.
+
+    The copy has an id of its own: the two change separately from now on, and what is derived from one must never
+    pass for the other's.
+
+    Raises:
+        PathError: something is at `out`, or it lies inside the catalogue.
+        BusyError: a writer left no moment in which rows and copies agreed.
+        DiskFullError, ResourceError: as the machine has it.
+
+    """
+    if out.resolve().is_relative_to(folder.path.resolve()):
+        raise PathError(f"{out} lies inside the catalogue", "name a place outside of it")
+    with appearing(out) as place:
+        place.mkdir()
+        with agreeing(rows, copies):
+            version = rows.live()
+            rows.copy_to(place)
+            copies.copy_to(place)
+        bundle = folder.bundle(version)
+        bundles.save(place / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
+        made = folders.complete(place, folder.name)
+        table = Rows(place)
+        try:
+            derived.catch_up(made, table, version)
+        finally:
+            table.close()
+
+
+@contextmanager
+def agreeing(rows: Rows, copies: Copies) -> Iterator[Lacking]:
+    """One state of the rows and one of the copies in which every row has its copy; what lacks it for good.
+
+    A writer commits copies before the rows that need them, and takes copies away after their rows. So neither
+    order of reading the two is enough: between the commits a photo that is embedded again has a row of its old
+    bytes and a copy of the new. Such a moment passes, and this looks again. What lacks its copy at two looks has
+    lost it in the catalogue itself, as after a kill: the next `index` makes it anew, and until then it is told.
+
+    Raises:
+        BusyError: a writer left no such moment.
+
+    """
+    before: Lacking = set()
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        with rows.snapshot(), copies.snapshot():
+            lacking = without_copy(rows, copies)
+            if lacking <= before:
+                yield lacking
+                return
+        if time.monotonic() > until:
+            raise BusyError(
+                f"{rows.path.parent} is written without a pause", "wait for the writer, then run it again"
+            )
+        before = lacking
+        time.sleep(MOMENT_SECONDS)

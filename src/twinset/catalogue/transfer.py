@@ -1,0 +1,136 @@
+"""A catalogue → one Parquet file with its bundle beside it, and back; neither ever holds it all in memory."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from twinset import bundle as bundles
+from twinset.bundle import Bundle
+from twinset.catalogue import derived, parquet
+from twinset.catalogue import folder as folders
+from twinset.catalogue.folder import CatalogueFolder
+from twinset.catalogue.snapshot import Lacking, agreeing
+from twinset.errors import DumpError, FingerprintError
+from twinset.files import appearing
+from twinset.store.copies import Copies
+from twinset.store.refill import Record, Refill, Sums
+from twinset.store.rows import Rows, Source, Version
+
+_GROUP: Final = 512
+"""Photos a group: with their copies some 20 MB."""
+
+
+def bundle_beside(file: Path) -> Path:
+    """Where the bundle of a dumped catalogue lies: a model may be larger than a Parquet file's own facts may be."""
+    return file.with_name(f"{file.name}.bundle")
+
+
+def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> int:
+    """Writes every photo with its vector and copy to `out`, and the bundle beside it; returns the count of photos.
+
+    The file comes last: where it is, the bundle is whole.
+
+    Raises:
+        PathError: something is at `out`, or where its bundle belongs.
+        MissingExtraError: pyarrow is not installed.
+        CatalogueError: a record is damaged.
+        BusyError, DiskFullError, ResourceError: as the machine has it.
+
+    """
+    with appearing(out) as place, appearing(bundle_beside(out)) as beside, agreeing(rows, copies) as lacking:
+        version = rows.live()
+        bundle = folder.bundle(version)
+        bundles.save(beside, bundle.facts, bundle.model)
+        sums = Sums()
+        with parquet.writing(place, version.dim) as file:
+            for group in _groups(rows, copies, version, lacking):
+                file.add(group)
+                for record in group:
+                    sums = sums.plus(record)
+            sources = [asdict(source) for source in rows.sources()]
+            told = {"name": folder.name, "version": asdict(version), "sources": sources}
+            file.finish({**told, "sums": sums})
+    return sums.photos
+
+
+def load(file: str | Path, catalogue: str | Path, *, bundle: str | Path | None = None) -> int:
+    """Makes a new catalogue of a file that `dump` wrote; returns the count of photos.
+
+    The bundle is the one beside the file, unless `bundle` names it: a folder, or a shipped name.
+
+    Raises:
+        PathError: there is no such file, or something is at `catalogue`.
+        DumpError: the file is damaged, or newer than this program.
+        FingerprintError: the bundle is another than made the vectors.
+        MissingExtraError: pyarrow is not installed.
+        DiskFullError, ResourceError: as the machine has it.
+
+    """
+    path, out = Path(file), Path(catalogue)
+    with appearing(out) as place, parquet.reading(path) as dumped:
+        facts = dumped.facts
+        version = Version(**facts["version"])
+        opened = _bundle(path, bundle, version)
+        place.mkdir()
+        _refill(place, version, dumped, Sums(*facts["sums"]), path)
+        bundles.save(place / "bundles" / opened.fingerprint, opened.facts, opened.model)
+        made = folders.complete(place, facts["name"])
+        rows = Rows(place, write=True)
+        try:
+            with rows.transaction():
+                for source in facts["sources"]:
+                    rows.put_source(Source(**source))
+                rows.built()
+            derived.catch_up(made, rows, version)
+        finally:
+            rows.close()
+    return int(facts["sums"][0])
+
+
+def _groups(rows: Rows, copies: Copies, version: Version, lacking: Lacking) -> Iterator[list[Record]]:
+    """Every photo, inside a snapshot."""
+    without = {name for name, _, _ in lacking}
+    every = rows.since(0)
+    while part := list(islice(every, _GROUP)):
+        found = copies.get([row.photo.photo_id for row in part if row.photo.photo_id not in without])
+        stored = rows.stored_vectors(version, [row.id for row in part])
+        yield [
+            Record((*row.values(), row.checksum), (*vector[2:],), found.get(row.photo.photo_id))
+            for row, vector in zip(part, stored, strict=True)
+        ]
+
+
+def _refill(place: Path, version: Version, dumped: parquet.Reader, expected: Sums, path: Path) -> None:
+    Rows.create(place)
+    Copies.create(place)
+    rows = Rows(place, write=True)
+    with rows.transaction():
+        rows.reset_versions(version)
+    rows.close()
+    refill, sums = Refill(place, version), Sums()
+    try:
+        for group in dumped.groups():
+            added = refill.add(group)
+            sums = Sums(*(a + b for a, b in zip(sums, added, strict=True)))
+        refill.finish(sums)
+    finally:
+        refill.close()
+    if sums != expected:
+        raise DumpError(
+            f"{path} is damaged: it holds {sums.photos:,} photos whose checksums sum up to others than it says of "
+            f"{expected.photos:,}",
+            "copy the file again, or dump the catalogue again",
+        )
+
+
+def _bundle(path: Path, named: str | Path | None, version: Version) -> Bundle:
+    opened = bundles.open_bundle(named or bundle_beside(path))
+    if opened.fingerprint != version.fingerprint:
+        raise FingerprintError(
+            f"{opened.folder} has fingerprint {opened.fingerprint[:12]}…, the vectors of {path} were made with "
+            f"{version.bundle}, {version.fingerprint[:12]}…",
+            "name the bundle that made them with --bundle",
+        )
+    return opened
