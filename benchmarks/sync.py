@@ -18,7 +18,7 @@ from twinset.catalogue import IndexOptions, folder, index
 from twinset.datasets import wardrobe
 from twinset.records import Photo, photo_id
 from twinset.store import vectors
-from twinset.store.copies import Copies
+from twinset.store.copies import Copies, Copy
 from twinset.store.rows import Rows, Source
 
 FILES, DAY_NS = 200, 86_400 * 10**9
@@ -70,7 +70,7 @@ def make(place: Path, path: Path, count: int) -> None:
         rows.put_source(Source("main", str(place.resolve()), False))
     for start in range(0, count, 10_000):
         part = list(enumerate(every[start : start + 10_000], start))
-        copies.put((photo_id("main", line[0]), files[n % FILES][0], b"a copy") for n, line in part)
+        copies.put(Copy(photo_id("main", line[0]), files[n % FILES][0], 1, 1, b"a copy") for n, line in part)
         with rows.transaction():
             for n, line in part:
                 attributes = dict(zip(COLUMNS[4:], line[4:], strict=True))

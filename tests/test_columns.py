@@ -16,7 +16,8 @@ from twinset.errors import CatalogueError, UnknownFieldError
 from twinset.records import Photo, photo_id
 from twinset.store import columns, columns_file
 from twinset.store.columns import Columns, catch_up, open_columns, problems
-from twinset.store.rows import Rows, Version
+from twinset.store.rows import Rows
+from twinset.store.versions import Version
 
 NAME = "the catalogue's id"
 FIELDS = ("path", "item_id", "domain", "category", "view", "box", "colour", "price", "naïve")
@@ -28,7 +29,7 @@ def rows(tmp_path: Path) -> Iterator[Rows]:
     Rows.create(tmp_path)
     opened = Rows(tmp_path, write=True)
     with opened.transaction():
-        opened.reset_versions(Version(1, "f" * 64, "none", 8))
+        opened.versions.reset(Version(1, "f" * 64, "none", 8))
     yield opened
     opened.close()
 
@@ -96,7 +97,7 @@ def test_columns_follow_the_rows(tmp_path_factory: pytest.TempPathFactory, steps
     Rows.create(place)
     rows = Rows(place, write=True)
     with rows.transaction():
-        rows.reset_versions(Version(1, "f" * 64, "none", 8))
+        rows.versions.reset(Version(1, "f" * 64, "none", 8))
     for step in steps:
         match step:
             case ("put", number, attributes):

@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from twinset.errors import BusyError, CatalogueError, DiskFullError, ReadOnlyError, ResourceError, UsageError
 from twinset.records import Photo, Vectors, photo_id
 from twinset.store import database, vectors
-from twinset.store.copies import Copies
-from twinset.store.rows import Rows, Source, Version
+from twinset.store.copies import Copies, Copy
+from twinset.store.rows import Rows, Source
 from twinset.store.schema import pack, unpack
 from twinset.store.vectors import View, catch_up, exact_scores, open_view
+from twinset.store.versions import Version
 
 DIM = 8
 VERSION = Version(1, "f" * 64, "none", DIM)
@@ -60,7 +61,7 @@ def rows(tmp_path: Path) -> Iterator[Rows]:
     Rows.create(tmp_path)
     opened = Rows(tmp_path, write=True)
     with opened.transaction():
-        opened.reset_versions(VERSION)
+        opened.versions.reset(VERSION)
     yield opened
     opened.close()
 
@@ -385,12 +386,12 @@ def test_a_damaged_copy_is_refused_and_listed(tmp_path: Path) -> None:
     """One changed byte in a stored JPEG: it is not given out, and `problems` names it; the others are given."""
     Copies.create(tmp_path)
     copies = Copies(tmp_path, write=True)
-    copies.put([("a", "1" * 64, b"jpeg of a"), ("b", "2" * 64, b"jpeg of b")])
+    copies.put([Copy("a", "1" * 64, 8, 6, b"jpeg of a"), Copy("b", "2" * 64, 8, 6, b"jpeg of b")])
     assert copies.problems() == []
     with sqlite3.connect(tmp_path / "copies.sqlite") as connection:
         connection.execute("UPDATE copies SET jpeg = CAST('jpeg of c' AS BLOB) WHERE photo_id = 'a'")
     connection.close()
-    assert copies.get(["b", "none"]) == {"b": b"jpeg of b"}
+    assert copies.get(["b", "none"]) == {"b": Copy("b", "2" * 64, 8, 6, b"jpeg of b")}
     with pytest.raises(CatalogueError, match="the copy of photo a is damaged"):
         copies.get(["a", "b"])
     assert copies.problems() == ["the copy of photo a is damaged"]
@@ -565,7 +566,7 @@ def test_problems_name_vectors_that_differ_from_their_rows(rows: Rows, tmp_path:
     Rows.create(other)
     strange = Rows(other, write=True)
     with strange.transaction():
-        strange.reset_versions(VERSION)
+        strange.versions.reset(VERSION)
     changed = units(6, 1)
     changed[4] = units(1, 2)[0]
     add(strange, changed)
@@ -583,7 +584,8 @@ def test_problems_name_vectors_that_differ_from_their_rows(rows: Rows, tmp_path:
 CHURN = """
 import sys
 from pathlib import Path
-from twinset.store.rows import Rows, Version
+from twinset.store.rows import Rows
+from twinset.store.versions import Version
 from twinset.store.vectors import catch_up
 folder, version = Path(sys.argv[1]), Version(1, "f" * 64, "none", 8)
 rows = Rows(folder, write=True)

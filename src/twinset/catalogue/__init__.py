@@ -130,7 +130,7 @@ class Catalogue:
 
     def copy(self, photo_ids: Sequence[str]) -> dict[str, bytes]:
         """JPEG copies, long side at most 640, by photo id."""
-        return self._copies.get(photo_ids)
+        return {name: copy.jpeg for name, copy in self._copies.get(photo_ids).items()}
 
     def remove(self, item_ids: Sequence[str] = (), paths: Sequence[str] = (), where: Sequence[str] = ()) -> int:
         """Removes items, single photos (by their path in their source), and photos that fit every filter `where`.

@@ -26,8 +26,9 @@ from twinset.runtime import Device
 from twinset.store import vectors
 from twinset.store.copies import Copies
 from twinset.store.lock import writing
-from twinset.store.rows import Rows, Source, Version
+from twinset.store.rows import Rows, Source
 from twinset.store.schema import Row
+from twinset.store.versions import Version
 from twinset.where import Where, parse
 
 SKIPPED: Final = "skipped.csv"

@@ -3,7 +3,8 @@
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.store import columns, vectors
 from twinset.store.columns import Columns
-from twinset.store.rows import Rows, Version
+from twinset.store.rows import Rows
+from twinset.store.versions import Version
 
 
 def catch_up(folder: CatalogueFolder, rows: Rows, version: Version, *, rebuild: bool = False) -> None:

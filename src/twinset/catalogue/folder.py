@@ -17,7 +17,8 @@ from twinset.store import copies, rows
 from twinset.store.copies import Copies
 from twinset.store.database import MEND
 from twinset.store.lock import writing
-from twinset.store.rows import Rows, Version
+from twinset.store.rows import Rows
+from twinset.store.versions import Version
 
 FORMAT: Final = 1
 _ABOUT: Final = "catalogue.json"
@@ -132,7 +133,7 @@ def _make(path: Path, bundle: Bundle) -> None:
         if not table.state().photos:  # otherwise only `catalogue.json` was lost, and their vectors have a bundle
             bundles.save(path / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
             with table.transaction():
-                table.reset_versions(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
+                table.versions.reset(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
     finally:
         table.close()
     complete(path, path.name.removesuffix(".catalogue"))

@@ -17,9 +17,10 @@ from twinset.manifest import Manifest
 from twinset.manifest.table import shortest
 from twinset.progress import Progress
 from twinset.records import Fault, IndexReport, Photo, Pixels, Vectors, photo_id
-from twinset.store.copies import LONG_SIDE, Copies
-from twinset.store.rows import Rows, Source, Version
+from twinset.store.copies import LONG_SIDE, Copies, Copy
+from twinset.store.rows import Rows, Source
 from twinset.store.schema import Row
+from twinset.store.versions import Version
 
 _BATCH: Final = 256
 _BATCH_SECONDS: Final = 2.0
@@ -31,7 +32,7 @@ class Fresh:
     """A photo to embed: its file's content hash, size and time stamp, and its copy."""
 
     file: tuple[str, int, int]
-    copy: bytes
+    copy: Copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ def run(
     progress.start("indexing", len(photos))
     try:
         copied = target.copies.contents()
+        for name in rows.made_from_copies(target.version):  # the photo itself tells more, where it is there again
+            copied.pop(name, None)
         unknown = photos if verify_content else _settle(target, manifest.root, photos, copied, tally)
         progress.advance(len(photos) - len(unknown))
         for batch in _batches(target, manifest.root, unknown, copied):
@@ -189,7 +192,8 @@ def _prepare(embedder: Embedder, root: Path) -> Callable[[Task], tuple[tuple[Tas
                 return (task, Same(mtime_ns)), None
             decoded = photo_files.decode(data)
             square = embedder.prepare(decoded, photo_files.in_fractions(photo.box, decoded))
-            copy = photo_files.encode_jpeg(photo_files.shrink(decoded.pixels, LONG_SIDE))
+            jpeg = photo_files.encode_jpeg(photo_files.shrink(decoded.pixels, LONG_SIDE))
+            copy = Copy(photo.photo_id, content, decoded.width, decoded.height, jpeg)
             return (task, Fresh((content, len(data), mtime_ns), copy)), square
         except (InputError, OSError) as error:
             code = error.code if isinstance(error, InputError) else "missing_file"
@@ -201,13 +205,15 @@ def _prepare(embedder: Embedder, root: Path) -> Callable[[Task], tuple[tuple[Tas
 def _commit(target: Target, batch: Sequence[Done], tally: Tally) -> list[Fault]:
     """Stores a batch, copies first: a row that stands has its copy. Returns what cannot be stored."""
     rows, source = target.rows, target.source.name
-    fresh = [(task.photo.photo_id, r.file[0], r.copy) for task, r, _ in batch if isinstance(r, Fresh)]
+    fresh = [result.copy for _, result, _ in batch if isinstance(result, Fresh)]
     if fresh:
         target.copies.put(fresh)
     with rows.transaction():
         for task, result, vector in batch:
             if isinstance(result, Fresh) and vector is not None:
                 row = rows.put(task.photo, source, result.file, task.old)
+                if task.old is not None:
+                    rows.forget_vectors(row)
                 rows.put_vector(target.version, row, vector, "source")
                 tally.embedded += 1
                 tally.added += task.old is None

@@ -10,12 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from twinset.errors import DumpError, MissingExtraError, PathError, ResourceError, first_line
-from twinset.store.refill import Record
+from twinset.store.copies import Copy
+from twinset.store.refill import CONTENT, PHOTO_ID, Record
 from twinset.store.schema import COLUMNS, checksum
 
 _ROW: Final = tuple(COLUMNS.split(", "))
 _NUMBERS: Final = ("id", "size", "mtime_ns", "sequence", "checksum")
 _VECTOR: Final = ("vector_sequence", "made_from", "vector", "vector_checksum")
+_COPY: Final = ("copy_width", "copy_height", "copy")
 _KEY: Final = b"twinset"
 _SUMS_KEY: Final = b"twinset.sums"
 _FORMAT: Final = 1
@@ -35,8 +37,8 @@ class Writer:
         sequences, made_from, blobs, crcs = zip(*(record.vector for record in records), strict=True)
         halves = pa.array(np.frombuffer(b"".join(blobs), "<f2"))
         vectors = pa.FixedSizeListArray.from_arrays(halves, self._dim)
-        copies = [record.copy for record in records]
-        columns = [*rows, sequences, made_from, vectors, crcs, copies]
+        copies = zip(*map(_copy_cells, records), strict=True)
+        columns = [*rows, sequences, made_from, vectors, crcs, *copies]
         schema = _schema(pa, self._dim)
         arrays = [c if c is vectors else pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
         self._file.write_table(pa.Table.from_arrays(arrays, schema=schema))
@@ -123,18 +125,26 @@ def _records(table: Any) -> list[Record]:
     vectors = halves.reshape(table.num_rows, -1)
     sequences, made_from, crcs = (columns[name].to_pylist() for name in _VECTOR if name != "vector")
     blobs = [vector.tobytes() for vector in vectors]
-    copies = columns["copy"].to_pylist()
+    copies = zip(*(columns[name].to_pylist() for name in _COPY), strict=True)
     return [
-        Record(row, vector, copy)
-        for row, vector, copy in zip(rows, zip(sequences, made_from, blobs, crcs, strict=True), copies, strict=True)
+        Record(row, vector, None if jpeg is None else Copy(row[PHOTO_ID], row[CONTENT], width, height, jpeg))
+        for row, vector, (width, height, jpeg) in zip(
+            rows, zip(sequences, made_from, blobs, crcs, strict=True), copies, strict=True
+        )
     ]
+
+
+def _copy_cells(record: Record) -> tuple[int | None, int | None, bytes | None]:
+    copy = record.copy
+    return (None, None, None) if copy is None else (copy.width, copy.height, copy.jpeg)
 
 
 def _schema(pa: Any, dim: int) -> Any:
     row = [pa.field(name, pa.int64() if name in _NUMBERS else pa.string(), nullable=False) for name in _ROW]
     kinds = (pa.int64(), pa.string(), pa.list_(pa.field("element", pa.float16(), nullable=False), dim), pa.int64())
     vector = [pa.field(name, kind, nullable=False) for name, kind in zip(_VECTOR, kinds, strict=True)]
-    return pa.schema([*row, *vector, pa.field("copy", pa.binary())])
+    copy = [pa.field(name, kind) for name, kind in zip(_COPY, (pa.int64(), pa.int64(), pa.binary()), strict=True)]
+    return pa.schema([*row, *vector, *copy])
 
 
 @contextmanager

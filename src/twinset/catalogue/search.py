@@ -23,9 +23,10 @@ from twinset.group import Ranked
 from twinset.records import Answer, Box, Hit, PhotoHit, Vectors
 from twinset.store.columns import Columns
 from twinset.store.database import MEND
-from twinset.store.rows import Rows, Version
+from twinset.store.rows import Rows
 from twinset.store.schema import Row
 from twinset.store.vectors import exact_scores
+from twinset.store.versions import Version
 
 _SHORTEST: Final = 1e-6
 """A sum of vectors that is shorter has no direction."""

@@ -16,7 +16,8 @@ from twinset.errors import DumpError, FingerprintError
 from twinset.files import appearing
 from twinset.store.copies import Copies
 from twinset.store.refill import Record, Refill, Sums
-from twinset.store.rows import Rows, Source, Version
+from twinset.store.rows import Rows, Source
+from twinset.store.versions import Version
 
 _GROUP: Final = 512
 """Photos a group: with their copies some 20 MB."""
@@ -107,7 +108,7 @@ def _refill(place: Path, version: Version, dumped: parquet.Reader, expected: Sum
     Copies.create(place)
     rows = Rows(place, write=True)
     with rows.transaction():
-        rows.reset_versions(version)
+        rows.versions.reset(version)
     rows.close()
     refill, sums = Refill(place, version), Sums()
     try:

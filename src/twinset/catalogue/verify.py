@@ -9,7 +9,8 @@ from twinset.errors import TwinsetError
 from twinset.records import Problem
 from twinset.store import columns, copies, rows, vectors
 from twinset.store.copies import Copies
-from twinset.store.rows import Rows, Version
+from twinset.store.rows import Rows
+from twinset.store.versions import Version
 
 MOMENT_SECONDS: Final = 1.0
 """How long a writer may take from the commit of copies to that of their rows."""

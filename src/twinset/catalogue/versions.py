@@ -11,8 +11,9 @@ from twinset.runtime import Device
 from twinset.store import vectors
 from twinset.store.columns import Columns
 from twinset.store.database import MEND
-from twinset.store.rows import Rows, State, Version
+from twinset.store.rows import Rows, State
 from twinset.store.vectors import View
+from twinset.store.versions import Version
 
 
 class Live:

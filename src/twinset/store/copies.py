@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from twinset.errors import CatalogueError
 from twinset.store.database import MEND, Database, create
@@ -12,13 +13,32 @@ from twinset.store.schema import checksum, intact
 NAME: Final = "copies.sqlite"
 LONG_SIDE: Final = 640
 _SCHEMA: Final = (
-    "CREATE TABLE copies (photo_id TEXT PRIMARY KEY, content TEXT NOT NULL, jpeg BLOB NOT NULL, "
-    "checksum INTEGER NOT NULL);"
+    "CREATE TABLE copies (photo_id TEXT PRIMARY KEY, content TEXT NOT NULL, width INTEGER NOT NULL, "
+    "height INTEGER NOT NULL, jpeg BLOB NOT NULL, checksum INTEGER NOT NULL);"
 )
+
+INSERT: Final = "INSERT {} INTO copies VALUES (?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A photo's JPEG copy; `content` is the SHA-256 of the photo it was made from, which was so wide and high."""
+
+    photo_id: str
+    content: str
+    width: int
+    height: int
+    jpeg: bytes
+
+
+def values(copy: Copy) -> tuple[Any, ...]:
+    """A copy as `INSERT` takes it, its checksum last."""
+    told = astuple(copy)
+    return (*told, checksum(*told))
 
 
 class Copies:
-    """JPEG copies by photo id; `content` is the SHA-256 of the photo each was made from.
+    """Reads and writes `copies.sqlite`.
 
     Raises as `Database` does, and `CatalogueError` for a damaged copy.
     """
@@ -49,21 +69,20 @@ class Copies:
         """Makes a copy of what this thread reads, in another folder."""
         self._database.copy_to(folder / NAME)
 
-    def get(self, photo_ids: Sequence[str]) -> dict[str, bytes]:
-        """The JPEG bytes of photos, of those that have a copy."""
-        found: dict[str, bytes] = {}
+    def get(self, photo_ids: Sequence[str]) -> dict[str, Copy]:
+        """Copies by photo id, of those that are there."""
+        found: dict[str, Copy] = {}
         for stored in self._database.among("SELECT * FROM copies WHERE photo_id IN ({})", photo_ids):
             if not intact(stored):
                 raise CatalogueError(f"{self._database.path}: the copy of photo {stored[0]} is damaged", MEND)
-            found[stored[0]] = stored[2]
+            found[stored[0]] = Copy(*stored[:-1])
         return found
 
-    def put(self, copies: Iterable[tuple[str, str, bytes]]) -> None:
-        """Stores (photo id, content hash, JPEG) all at once."""
+    def put(self, copies: Iterable[Copy]) -> None:
+        """Stores copies all at once."""
         with self._database.transaction(write=True):
             for copy in copies:
-                values = (*copy, checksum(*copy))
-                self._database.do("INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?)", values)
+                self._database.do(INSERT.format("OR REPLACE"), values(copy))
 
     def remove(self, photo_ids: Iterable[str]) -> None:
         """Removes copies."""

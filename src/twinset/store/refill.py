@@ -6,12 +6,14 @@ from typing import Any, Final, NamedTuple
 
 from twinset.errors import DumpError
 from twinset.store import copies, rows
+from twinset.store.copies import Copy
 from twinset.store.database import Database
-from twinset.store.rows import Version
 from twinset.store.schema import COLUMNS, checksum, intact
+from twinset.store.versions import Version
 
-_PHOTO_ID: Final = 1
-_CONTENT: Final = 10
+PHOTO_ID: Final = 1
+CONTENT: Final = 10
+"""Where a row holds its photo's id, and its content hash."""
 
 
 class Record(NamedTuple):
@@ -22,7 +24,7 @@ class Record(NamedTuple):
 
     row: tuple[Any, ...]
     vector: tuple[int, str, bytes, int]
-    copy: bytes | None
+    copy: Copy | None
 
 
 class Sums(NamedTuple):
@@ -35,7 +37,7 @@ class Sums(NamedTuple):
 
     def plus(self, record: Record) -> "Sums":
         """With another record."""
-        copied = 0 if record.copy is None else checksum(record.copy)
+        copied = 0 if record.copy is None else copies.values(record.copy)[-1]
         return Sums(
             self.photos + 1, self.rows + record.row[-1], self.vectors + record.vector[-1], self.copies + copied
         )
@@ -65,8 +67,7 @@ class Refill:
                 values = (self._version.number, record.row[0], sequence, made_from, blob, crc)
                 self._rows.do("INSERT INTO vectors VALUES (?, ?, ?, ?, ?, ?)", values)
                 if record.copy is not None:
-                    copy = (record.row[_PHOTO_ID], record.row[_CONTENT], record.copy)
-                    self._copies.do("INSERT INTO copies VALUES (?, ?, ?, ?)", (*copy, checksum(*copy)))
+                    self._copies.do(copies.INSERT.format(""), copies.values(record.copy))
                 sums = sums.plus(record)
         return sums
 
@@ -90,4 +91,4 @@ class Refill:
         *vector, crc = record.vector
         whole = intact(record.row) and len(record.vector[2]) == 2 * self._version.dim
         if not whole or checksum(self._version.number, record.row[0], *vector) != crc:
-            raise DumpError(f"the record of photo {record.row[_PHOTO_ID]} is damaged", "dump the catalogue again")
+            raise DumpError(f"the record of photo {record.row[PHOTO_ID]} is damaged", "dump the catalogue again")

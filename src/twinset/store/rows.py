@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,22 +15,12 @@ from twinset.errors import CatalogueError
 from twinset.records import Photo, Vectors
 from twinset.store.database import MEND, Database, create
 from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, intact, pack, unpack
+from twinset.store.versions import Version, Versions
 
 NAME: Final = "rows.sqlite"
 Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
-R = TypeVar("R", "State", "Version")
 _VECTOR: Final = "version, id, sequence, made_from, vector, checksum"
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """The catalogue's photos embedded by one bundle; `bundle` is its name."""
-
-    number: int
-    fingerprint: str
-    bundle: str
-    dim: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +47,7 @@ class Rows:
     def __init__(self, folder: Path, *, write: bool = False) -> None:
         self.path = folder / NAME
         self._database = Database(self.path, write=write)
+        self.versions = Versions(self._database)
 
     @staticmethod
     def create(folder: Path) -> None:
@@ -79,7 +70,10 @@ class Rows:
 
     def state(self) -> State:
         """The sequence number, the count of photos, and when the last run ended."""
-        return self._record(State, self._database.one("SELECT sequence, photos, built FROM state"))
+        values = self._database.one("SELECT sequence, photos, built FROM state")
+        if [type(value) for value in values] != [int, int, str]:
+            raise CatalogueError(f"{self.path} is damaged: its state is {values}", MEND)
+        return State(*values)
 
     def items(self) -> int:
         """The count of distinct items."""
@@ -95,8 +89,7 @@ class Rows:
 
     def live(self) -> Version:
         """The version that answers."""
-        found = self._database.one("SELECT number, fingerprint, bundle, dim FROM versions WHERE live = 1")
-        return self._record(Version, found)
+        return self.versions.live()
 
     def find(self, photo_ids: Sequence[str]) -> dict[str, Row]:
         """Rows by photo id, of those that are there; each row's checksum is checked."""
@@ -169,7 +162,7 @@ class Rows:
     def removed_since(self, sequence: int) -> list[int]:
         """Numbers of photos that were removed after `sequence`."""
         found = self._database.all("SELECT id FROM removed WHERE sequence > ?", (sequence,))
-        return [int(number) for number in self._numbers(number for (number,) in found)]
+        return self._list(number for (number,) in found)
 
     def total(self) -> tuple[int, int]:
         """How many photos there are, and the sum of their rows' checksums."""
@@ -182,12 +175,17 @@ class Rows:
         count, total = self._numbers(self._database.one(sql)).tolist()
         return count, total
 
-    # What is written, inside a transaction
+    def lacking(self, version: Version) -> list[int]:
+        """Numbers of photos without a vector of a version."""
+        sql = "SELECT id FROM photos WHERE id NOT IN (SELECT id FROM vectors WHERE version = ?) ORDER BY id"
+        return self._list(number for (number,) in self._database.all(sql, (version.number,)))
 
-    def reset_versions(self, version: Version) -> None:
-        """Makes `version`, without vectors yet, the only one and live."""
-        self._database.do("DELETE FROM versions")
-        self._database.do("INSERT INTO versions VALUES (?, ?, ?, ?, 1, 0, 0)", astuple(version))
+    def made_from_copies(self, version: Version) -> list[str]:
+        """Photo ids whose vector was made from their copy, since their source was gone."""
+        sql = "SELECT photo_id FROM vectors JOIN photos USING (id) WHERE version = ? AND made_from = 'copy'"
+        return [name for (name,) in self._database.all(sql, (version.number,))]
+
+    # What is written, inside a transaction
 
     def put_source(self, source: Source) -> None:
         """Adds or changes a source."""
@@ -224,8 +222,11 @@ class Rows:
         crc = checksum(version.number, row.id, row.sequence, made_from, blob)
         values = (version.number, row.id, row.sequence, made_from, blob, crc)
         self._database.do("INSERT INTO vectors VALUES (?, ?, ?, ?, ?, ?)", values)
-        sql = "UPDATE versions SET vectors = vectors + 1, checksum = checksum + ? WHERE number = ?"
-        self._database.do(sql, (crc, version.number))
+        self.versions.count(version.number, 1, crc)
+
+    def forget_vectors(self, row: Row) -> None:
+        """Takes a photo's vectors away, of every version: they are of other bytes, or of another box, by now."""
+        self._drop_vectors("id = ?", (row.id,))
 
     def remove(self, rows: Iterable[Row]) -> None:
         """Removes photos with their vectors."""
@@ -270,7 +271,7 @@ class Rows:
             yield "the next number is not behind all others"
 
     def _vector_problems(self) -> Iterator[str]:
-        for number, *expected in self._database.all("SELECT number, vectors, checksum FROM versions"):
+        for number, *expected in self.versions.sums():
             count = total = 0
             for chunk in self._database.chunks(f"SELECT {_VECTOR} FROM vectors WHERE version = ?", (number,)):
                 damaged = [stored[1] for stored in chunk if not intact(stored)]
@@ -280,6 +281,8 @@ class Rows:
                 yield f"vectors of version {number} are missing or extra"
         if self.tally(self.live())[0] != self.state().photos:
             yield "photos have no vector, or vectors no photo"
+        if self._database.one("SELECT COUNT(*) FROM vectors WHERE id NOT IN (SELECT id FROM photos)") != (0,):
+            yield "vectors have no photo"
 
     def _each(self, found: Mapping[int, T], ids: Sequence[int]) -> list[T]:
         missing = next((number for number in ids if number not in found), None)
@@ -293,10 +296,8 @@ class Rows:
             raise CatalogueError(f"{self.path} is damaged: a number is none", MEND)
         return np.array(found, np.int64)
 
-    def _record(self, kind: type[R], values: tuple[Any, ...]) -> R:
-        if [type(value) for value in values] != [field.type for field in fields(kind)]:
-            raise CatalogueError(f"{self.path} is damaged: its {kind.__name__.lower()} is {values}", MEND)
-        return kind(*values)
+    def _list(self, values: Iterable[Any]) -> list[int]:
+        return [int(number) for number in self._numbers(values)]
 
     def _blob(self, stored: tuple[Any, ...], version: Version) -> bytes:
         blob = stored[-2]
@@ -336,6 +337,5 @@ class Rows:
 
     def _drop_vectors(self, which: str, values: tuple[Any, ...]) -> None:
         for version, crc in self._database.all(f"SELECT version, checksum FROM vectors WHERE {which}", values):
-            sql = "UPDATE versions SET vectors = vectors - 1, checksum = checksum - ? WHERE number = ?"
-            self._database.do(sql, (crc, version))
+            self.versions.count(version, -1, -crc)
         self._database.do(f"DELETE FROM vectors WHERE {which}", values)

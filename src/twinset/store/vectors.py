@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from twinset.files import write_whole
 from twinset.records import Vectors
-from twinset.store.rows import Ids, Rows, Version
+from twinset.store.rows import Ids, Rows
 from twinset.store.schema import checksum
+from twinset.store.versions import Version
 
 _FORMAT: Final = 1
 _BLOCK: Final = 65_536

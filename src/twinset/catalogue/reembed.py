@@ -1,0 +1,69 @@
+"""Stored photos → their embeddings by a bundle: from the source, or from the copy where that is gone or changed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from twinset import photos
+from twinset.embedder import Embedder, embed_in_order
+from twinset.errors import CatalogueError, InputError
+from twinset.photos import Decoded
+from twinset.records import Pixels, Vectors
+from twinset.store.copies import Copies
+from twinset.store.schema import Row
+
+MadeFrom = Literal["source", "copy"]
+_SOURCE: Final[MadeFrom] = "source"
+_COPY: Final[MadeFrom] = "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A row, its embedding `(D,)`, and what that was made from."""
+
+    row: Row
+    vector: Vectors
+    made_from: MadeFrom
+
+
+def embed_again(
+    embedder: Embedder, rows: Sequence[Row], roots: Mapping[str, Path], copies: Copies
+) -> Iterator[Again | Row]:
+    """Embeds rows in their order; `roots` are of the sources, by name.
+
+    Only the bytes that a row was made from count. A row that has neither source nor copy any more comes back as it
+    is.
+    """
+
+    def prepare(row: Row) -> tuple[tuple[Row, MadeFrom], Pixels | None]:
+        decoded, made_from = _from_source(row, roots), _SOURCE
+        if decoded is None:
+            decoded, made_from = _from_copy(row, copies), _COPY
+        if decoded is None:
+            return (row, made_from), None
+        return (row, made_from), embedder.prepare(decoded, photos.in_fractions(row.photo.box, decoded))
+
+    for (row, made_from), vector in embed_in_order(embedder, prepare, rows):
+        yield row if vector is None else Again(row, vector, made_from)
+
+
+def _from_source(row: Row, roots: Mapping[str, Path]) -> Decoded | None:
+    if row.source not in roots:
+        return None
+    try:
+        data = photos.read_bytes(roots[row.source] / row.photo.path)
+        return photos.decode(data) if photos.content_hash(data) == row.content else None
+    except (InputError, OSError):
+        return None
+
+
+def _from_copy(row: Row, copies: Copies) -> Decoded | None:
+    name = row.photo.photo_id
+    try:
+        copy = copies.get([name]).get(name)
+        if copy is None or copy.content != row.content:
+            return None
+        return Decoded(photos.read(copy.jpeg), copy.width, copy.height)
+    except (CatalogueError, InputError):
+        return None
