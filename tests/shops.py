@@ -2,13 +2,14 @@
 
 import os
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from twinset import Catalogue, catalogue
+from twinset import Catalogue, bundle, catalogue
 from twinset.records import Pixels
 
 index = partial(catalogue.index, bundle="colour")
@@ -55,3 +56,11 @@ def shop(folder: Path, items: int = 20, views: int = 2) -> Path:
             )
             seeds[path] = item * 7 + view
     return write(folder, rows, seeds)
+
+
+def other_bundle(folder: Path) -> Path:
+    """A bundle that sees colours too, but in the middle half of a photo only: it gives other answers."""
+    colour = bundle.open_bundle("colour")
+    preprocess = replace(colour.facts.preprocess, fit="crop", share=0.5)
+    bundle.save(folder, replace(colour.facts, name="middle", preprocess=preprocess), colour.model)
+    return folder

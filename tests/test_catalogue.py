@@ -213,7 +213,7 @@ def test_whatever_is_no_cursor_is_refused(built: Path, text: str) -> None:
 def test_a_cursor_is_what_it_was() -> None:
     """Any item id comes back from a cursor as it was, with the score to the last bit."""
     for key in ("", "é\0\n", "i" * 500, "photo:\u2028"):
-        cursor = Cursor(7, "abc", 3, Ranked(key, 0.1 + 0.2))
+        cursor = Cursor(1, 7, "abc", 3, Ranked(key, 0.1 + 0.2))
         assert Cursor.decode(cursor.encode()) == cursor
 
 

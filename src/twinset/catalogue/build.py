@@ -1,7 +1,6 @@
 """Entry to everything that writes a catalogue: index, remove, repair; one writer at a time."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from twinset.catalogue import folder as folders
 from twinset.catalogue.candidates import fitting
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.catalogue.ingest import Target
+from twinset.catalogue.writer import writer
 from twinset.embedder import Embedder
 from twinset.errors import FingerprintError, InputError, ManifestError, SourceError, UnknownItemError
 from twinset.manifest import Manifest, write_faults
@@ -23,9 +23,6 @@ from twinset.manifest.read import MAIN
 from twinset.progress import SILENT, Progress
 from twinset.records import IndexReport, Photo
 from twinset.runtime import Device
-from twinset.store import vectors
-from twinset.store.copies import Copies
-from twinset.store.lock import writing
 from twinset.store.rows import Rows, Source
 from twinset.store.schema import Row
 from twinset.store.versions import Version
@@ -90,7 +87,8 @@ def index(
         opened = bundles.open_bundle(bundle)
         Embedder(opened, device)  # a device or a model that fails does so before a folder is made
         folder = folders.create(path, opened)
-    with _writer(folder) as (rows, copies, version):
+    with writer(folder) as (rows, copies):
+        version = rows.live()
         _check_bundle(bundle, version)
         name = check_source(rows.sources(), options.source, manifest.root)
         if name != (options.source or MAIN):
@@ -119,34 +117,20 @@ def remove(
 
     """
     where = parse(filters)
-    with _writer(folder) as (rows, copies, version):
+    with writer(folder) as (rows, copies):
         doomed = _named(rows, item_ids, paths)
         if filters:
             known = {row.id for row in doomed}
             doomed += [row for row in _fitting(folder, rows, where, filters) if row.id not in known]
         ingest.drop(rows, copies, doomed)
-        derived.catch_up(folder, rows, version)
+        derived.catch_up(folder, rows, rows.live())
     return len(doomed)
 
 
 def repair(folder: CatalogueFolder) -> None:
     """Makes the live version's derived files anew from the rows."""
-    with _writer(folder) as (rows, _, version):
-        derived.catch_up(folder, rows, version, rebuild=True)
-
-
-@contextmanager
-def _writer(folder: CatalogueFolder) -> Iterator[tuple[Rows, Copies, Version]]:
-    with writing(folder.path):
-        Copies.create_missing(folder.path)
-        rows, copies = Rows(folder.path, write=True), Copies(folder.path, write=True)
-        try:
-            version = rows.live()
-            vectors.discard_ahead(folder.derived(version), rows)
-            yield rows, copies, version
-        finally:
-            rows.close()
-            copies.close()
+    with writer(folder) as (rows, _):
+        derived.catch_up(folder, rows, rows.live(), rebuild=True)
 
 
 def _check_bundle(name: str | Path | None, version: Version) -> None:
@@ -157,7 +141,7 @@ def _check_bundle(name: str | Path | None, version: Version) -> None:
         raise FingerprintError(
             f"bundle {bundle.facts.name} has fingerprint {bundle.fingerprint[:12]}…, the catalogue was made with "
             f"{version.bundle}, {version.fingerprint[:12]}…",
-            "leave --bundle out, or make another catalogue with it",
+            "leave --bundle out, or go over to it with `twinset upgrade --bundle`",
         )
 
 

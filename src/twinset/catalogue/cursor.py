@@ -14,8 +14,9 @@ _FARTHEST: Final = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page begins: behind `last`, whose rank was `rank`."""
+    """Where the next page begins: behind `last`, whose rank was `rank`, in one version at one sequence number."""
 
+    version: int
     sequence: int
     query: str
     rank: int
@@ -23,7 +24,7 @@ class Cursor:
 
     def encode(self) -> str:
         """The text that an answer gives."""
-        fields = [self.sequence, self.query, self.rank, self.last.score.hex(), self.last.key]
+        fields = [self.version, self.sequence, self.query, self.rank, self.last.score.hex(), self.last.key]
         return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
 
     @classmethod
@@ -35,8 +36,8 @@ class Cursor:
 
         """
         try:
-            sequence, query, rank, score, key = json.loads(base64.b64decode(text, b"-_", validate=True))
-            cursor = cls(int(sequence), str(query), int(rank), Ranked(str(key), float.fromhex(score)))
+            version, sequence, query, rank, score, key = json.loads(base64.b64decode(text, b"-_", validate=True))
+            cursor = cls(int(version), int(sequence), str(query), int(rank), Ranked(str(key), float.fromhex(score)))
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise _no_cursor(text) from error
         if cursor.encode() != text or not abs(cursor.last.score) <= _FARTHEST:
@@ -48,7 +49,7 @@ def _no_cursor(text: str) -> CursorError:
     return CursorError(f"{text[:40]!r} is no cursor", "pass on `next` of an answer as it is")
 
 
-def place(text: str | None, sequence: int, query: str) -> Cursor | None:
+def place(text: str | None, version: int, sequence: int, query: str) -> Cursor | None:
     """Where to go on with a query; None at the start.
 
     Raises:
@@ -59,7 +60,7 @@ def place(text: str | None, sequence: int, query: str) -> Cursor | None:
     if text is None:
         return None
     cursor = Cursor.decode(text)
-    if cursor.sequence != sequence:
+    if (cursor.version, cursor.sequence) != (version, sequence):
         raise CursorExpiredError("the catalogue has changed since this cursor", "search again from the start")
     if cursor.query != query:
         raise CursorError("this cursor belongs to another query", "use the photo, box and options it came from")

@@ -7,6 +7,18 @@ from twinset.store.rows import Rows, Source
 
 
 @dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """A version: how many photos it has, and how many of them were embedded from a copy, their source gone."""
+
+    number: int
+    bundle: str
+    fingerprint: str
+    live: bool
+    photos: int
+    from_copies: int
+
+
+@dataclass(frozen=True, slots=True)
 class Info:
     """What `info` tells; `bytes` is the folder's size, `built` the UTC time of the last run."""
 
@@ -19,6 +31,7 @@ class Info:
     bytes: int
     built: str
     sources: tuple[Source, ...]
+    versions: tuple[VersionInfo, ...]
 
 
 def look(folder: CatalogueFolder, rows: Rows) -> Info:
@@ -35,4 +48,15 @@ def look(folder: CatalogueFolder, rows: Rows) -> Info:
             bytes=folder.bytes(),
             built=state.built,
             sources=tuple(rows.sources()),
+            versions=tuple(
+                VersionInfo(
+                    number=each.number,
+                    bundle=each.bundle,
+                    fingerprint=each.fingerprint,
+                    live=each == version,
+                    photos=rows.tally(each)[0],
+                    from_copies=len(rows.made_from_copies(each)),
+                )
+                for each in rows.versions.all()
+            ),
         )

@@ -1,6 +1,6 @@
 """Stored photos → their embeddings by a bundle: from the source, or from the copy where that is gone or changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -28,7 +28,7 @@ class Again:
 
 
 def embed_again(
-    embedder: Embedder, rows: Sequence[Row], roots: Mapping[str, Path], copies: Copies
+    embedder: Embedder, rows: Iterable[Row], roots: Mapping[str, Path], copies: Copies
 ) -> Iterator[Again | Row]:
     """Embeds rows in their order; `roots` are of the sources, by name.
 

@@ -136,9 +136,9 @@ class _Search:
 
 
 def _answer(asked: _Search) -> Answer:
-    rows, options = asked.rows, asked.options
+    rows, options, number = asked.rows, asked.options, asked.version.number
     state, name = rows.state(), asked.name()
-    after = place(options.cursor, state.sequence, name)
+    after = place(options.cursor, number, state.sequence, name)
     view = asked.live.view(asked.version, state)
     known = asked.live.state(asked.version, state)
     columns = asked.live.columns(state) if options.need_columns or asked.without else None
@@ -156,7 +156,7 @@ def _answer(asked: _Search) -> Answer:
     return Answer(
         hits=tuple(_hit(rank, members[r.key]) for rank, r in enumerate(ranked, first)),
         query_id=uuid.uuid4().hex,
-        next=Cursor(state.sequence, name, first + len(ranked) - 1, ranked[-1]).encode() if more else None,
+        next=Cursor(number, state.sequence, name, first + len(ranked) - 1, ranked[-1]).encode() if more else None,
         catalogue=known,
         ms={},
         facets=count(columns, chosen.kept) if options.facets and columns and chosen.kept is not None else None,

@@ -23,7 +23,7 @@ Lacking = set[tuple[str, str, str]]
 
 
 def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> None:
-    """Copies rows, copies and the live version's bundle to `out`; derived files are made anew there.
+    """Copies rows, copies and bundles to `out`; derived files are made anew there.
 
     The copy has an id of its own: the two change separately from now on, and what is derived from one must never
     pass for the other's.
@@ -39,15 +39,16 @@ def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> 
     with appearing(out) as place:
         place.mkdir()
         with agreeing(rows, copies):
-            version = rows.live()
+            versions = rows.versions.all()
             rows.copy_to(place)
             copies.copy_to(place)
-        bundle = folder.bundle(version)
-        bundles.save(place / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
+        for version in versions:
+            bundle = folder.bundle(version)
+            bundles.save(place / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
         made = folders.complete(place, folder.name)
         table = Rows(place)
         try:
-            derived.catch_up(made, table, version)
+            derived.catch_up(made, table, table.live())
         finally:
             table.close()
 

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,10 +27,17 @@ def info_command(catalogue: CatalogueDir, json: Json = False, quiet: Quiet = Fal
     if json:
         print_json(facts)
         return
-    sources = facts.pop("sources")
+    sources, versions = facts.pop("sources"), facts.pop("versions")
     rows = [[name, f"{value:,}" if isinstance(value, int) else value] for name, value in facts.items()]
     rows += [["source", f"{source['name']}: {source['root']}"] for source in sources]
+    rows += [["version", _version_line(version)] for version in versions]
     print_table(["", catalogue.name], rows)
+
+
+def _version_line(version: dict[str, Any]) -> str:
+    told = f"{version['number']}: {version['bundle']}, {version['photos']:,} photos"
+    told += f", {version['from_copies']:,} of them from copies" if version["from_copies"] else ""
+    return told + (", live" if version["live"] else "")
 
 
 def verify_command(

@@ -60,6 +60,10 @@ class Versions:
         earlier = [stored for stored in self._stored() if stored.switched and not stored.live]
         return max(earlier, key=lambda stored: stored.switched).version if earlier else None
 
+    def answered(self, version: Version) -> bool:
+        """Whether a version has ever been live."""
+        return any(stored.version == version and stored.switched for stored in self._stored())
+
     def sums(self) -> list[tuple[int, int, int]]:
         """Number of each version, its count of vectors, and the sum of their checksums."""
         return self._database.all("SELECT number, vectors, checksum FROM versions ORDER BY number")
