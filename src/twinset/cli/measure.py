@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from twinset import bundle as bundles
 from twinset import manifest, protocols, vectors_file, where
 from twinset.catalogue import Catalogue
 from twinset.catalogue.build import SKIPPED
+from twinset.cli import gates
 from twinset.cli.output import (
     Bundle,
     IgnoreBoxes,
@@ -24,7 +25,7 @@ from twinset.cli.output import (
     print_table,
 )
 from twinset.embedder import Embedder, embed_photos
-from twinset.errors import GateError, ManifestError, UsageError
+from twinset.errors import ManifestError, UsageError
 from twinset.evaluate import DEPTHS, Embeds, evaluate
 from twinset.manifest import Manifest
 from twinset.manifest.split import parse_hold_out
@@ -32,6 +33,7 @@ from twinset.records import Evaluation, Fault, Photo, Vectors
 from twinset.runtime import Device
 
 Filters = list[str] | None
+_FIGURES: Final = (*(f"recall@{k}" for k in DEPTHS), "map")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -105,7 +107,7 @@ def evaluate_command(
     """Measures how often the right item is found."""
     if sum(option is not None for option in (bundle, catalogue, vectors)) > 1:
         raise UsageError("--bundle, --catalogue and --vectors exclude each other", "name one of them")
-    gates = [_gate(text) for text in fail_under or []]
+    limits = gates.parse(fail_under or (), _FIGURES)
     held = parse_hold_out(hold_out) if hold_out else None
     talk = Talk(quiet)
     table = manifest.read(source, photos_root=photos_root, files=vectors is None)
@@ -129,7 +131,7 @@ def evaluate_command(
         print_json(result.to_json())
     else:
         _show(result)
-    _check(result, gates)
+    gates.check(result.to_json(), limits, "look at the queries that fail")
 
 
 def _listed(out: Path) -> Path:
@@ -213,19 +215,3 @@ def _show(result: Evaluation) -> None:
         header = ["category", "queries", "recall@1", "recall@20", "map"]
         print_line("")
         print_table(header, categories, right=header[1:])
-
-
-def _gate(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    known = [f"recall@{k}" for k in DEPTHS] + ["map"]
-    limit = where.number(value)
-    if name not in known or not 0 <= limit <= 1:
-        raise UsageError(f"--fail-under {text!r} is no gate", f"write NAME=VALUE, NAME one of {', '.join(known)}")
-    return name, limit
-
-
-def _check(result: Evaluation, gates: Sequence[tuple[str, float]]) -> None:
-    figures = result.to_json()
-    for name, limit in gates:
-        if figures[name] < limit:
-            raise GateError(f"{name} is {figures[name]:.3f}, under {limit:g}", "look at the queries that fail")

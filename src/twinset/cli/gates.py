@@ -1,0 +1,39 @@
+"""`--fail-under`: figures that must be reached."""
+
+from collections.abc import Mapping, Sequence
+
+from twinset import where
+from twinset.errors import GateError, UsageError
+
+Gate = tuple[str, float]
+"""The name of a figure, and the least it may be, 0 to 1."""
+
+
+def parse(texts: Sequence[str], known: Sequence[str]) -> list[Gate]:
+    """Gates as `NAME=VALUE`.
+
+    Raises:
+        UsageError: one is of another shape, or no figure has its name.
+
+    """
+    return [_gate(text, known) for text in texts]
+
+
+def _gate(text: str, known: Sequence[str]) -> Gate:
+    name, _, value = text.partition("=")
+    limit = where.number(value)
+    if name not in known or not 0 <= limit <= 1:
+        raise UsageError(f"--fail-under {text!r} is no gate", f"write NAME=VALUE, NAME one of {', '.join(known)}")
+    return name, limit
+
+
+def check(figures: Mapping[str, float], gates: Sequence[Gate], mend: str) -> None:
+    """Holds figures against gates.
+
+    Raises:
+        GateError: one is not reached.
+
+    """
+    for name, limit in gates:
+        if figures[name] < limit:
+            raise GateError(f"{name} is {figures[name]:.3f}, under {limit:g}", mend)
