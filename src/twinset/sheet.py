@@ -12,7 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from twinset.errors import UsageError, disk_errors
 from twinset.records import Box, Pixels
 
-_TILE: Final = (168, 224)
+Size = tuple[int, int]
+
+_TILE: Final[Size] = (168, 224)
+_SMALL: Final[Size] = (116, 154)
 _GAP: Final = 14
 _LINE: Final = 15
 _CAPTION: Final = 2 * _LINE + 6
@@ -20,11 +23,18 @@ _PAPER: Final = (255, 255, 255)
 _GROUND: Final = (243, 243, 241)
 _INK: Final = (28, 28, 30)
 _SOFT: Final = (112, 112, 116)
-_FRAMES: Final = {"right": (22, 140, 80), "wrong": (200, 60, 40), "query": (28, 28, 30)}
+_RULE: Final = (214, 214, 210)
+_FRAMES: Final = {
+    "right": (22, 140, 80),
+    "wrong": (200, 60, 40),
+    "query": (28, 28, 30),
+    "only": (40, 105, 215),
+}
 
 _FONTS: Final = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial.ttf")
 
-Frame = Literal["right", "wrong", "query"]
+Frame = Literal["right", "wrong", "query", "only"]
+"""`only`: what stands in one of two answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,15 @@ class Tile:
     lines: tuple[str, ...] = ()
     frame: Frame | None = None
     box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """A query and its name, and several answers to it, each with its name, to be compared."""
+
+    name: str
+    query: Tile
+    answers: Sequence[tuple[str, Sequence[Tile]]]
 
 
 def answer_sheet(query: Tile, hits: Sequence[Tile], *, columns: int = 5) -> Pixels:
@@ -60,6 +79,25 @@ def rows_sheet(rows: Sequence[tuple[Tile, Sequence[Tile]]]) -> Pixels:
     return np.asarray(canvas)
 
 
+def versus_sheet(heading: str, rows: Sequence[Versus]) -> Pixels:
+    """Queries below one another, and beside each its answers; uint8 `(H, W, 3)`."""
+    row = _LINE + _SMALL[1] + _CAPTION + _GAP
+    heights = [_GAP + max(_LINE + _TILE[1] + _CAPTION, row * len(one.answers)) for one in rows]
+    widest = max((len(hits) for one in rows for _, hits in one.answers), default=0)
+    left = _TILE[0] + 3 * _GAP
+    canvas = Image.new("RGB", (left + widest * (_SMALL[0] + _GAP) + _GAP, 4 * _GAP + sum(heights)), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    _write(draw, heading, (_GAP, _GAP), canvas.width - 2 * _GAP)
+    top = 3 * _GAP
+    for one, height in zip(rows, heights, strict=True):
+        draw.line((_GAP, top, canvas.width - _GAP, top), _RULE)
+        _draw_named(canvas, draw, one.name, [one.query], (_GAP, top + _GAP // 2), _TILE)
+        for number, (name, hits) in enumerate(one.answers):
+            _draw_named(canvas, draw, name, hits, (left, top + _GAP // 2 + number * row), _SMALL)
+        top += height
+    return np.asarray(canvas)
+
+
 def save(path: Path, pixels: Pixels) -> None:
     """Writes a sheet as PNG or JPEG, by the path's ending.
 
@@ -82,22 +120,44 @@ def _canvas(columns: int, rows: int) -> Image.Image:
 def _place(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, column: int, row: int) -> None:
     """The first column stands apart from the others by one more gap."""
     left = _GAP + column * (_TILE[0] + _GAP) + (_GAP if column else 0)
-    top = _GAP + row * (_TILE[1] + _CAPTION + _GAP)
-    corner = (left + _TILE[0] - 1, top + _TILE[1] - 1)
-    draw.rectangle((left, top, *corner), _GROUND)
+    _draw_tile(canvas, draw, tile, (left, _GAP + row * (_TILE[1] + _CAPTION + _GAP)))
+
+
+def _draw_named(
+    canvas: Image.Image, draw: ImageDraw.ImageDraw, name: str, tiles: Sequence[Tile], corner: Size, size: Size
+) -> None:
+    """Tiles beside one another, below their name."""
+    left, top = corner
+    _write(draw, name, corner, max(1, len(tiles)) * (size[0] + _GAP) - _GAP)
+    for number, tile in enumerate(tiles):
+        _draw_tile(canvas, draw, tile, (left + number * (size[0] + _GAP), top + _LINE + 6), size)
+
+
+def _draw_tile(
+    canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: Size, size: Size = _TILE
+) -> None:
+    left, top = corner
+    right, bottom = left + size[0] - 1, top + size[1] - 1
+    draw.rectangle((left, top, right, bottom), _GROUND)
     photo = Image.fromarray(tile.pixels)
-    photo.thumbnail(_TILE, Image.Resampling.LANCZOS)
-    x, y = left + (_TILE[0] - photo.width) // 2, top + (_TILE[1] - photo.height) // 2
+    photo.thumbnail(size, Image.Resampling.LANCZOS)
+    x, y = left + (size[0] - photo.width) // 2, top + (size[1] - photo.height) // 2
     canvas.paste(photo, (x, y))
     if tile.box:
         sides = [x + tile.box[0] * photo.width, y + tile.box[1] * photo.height]
         sides += [x + tile.box[2] * photo.width - 1, y + tile.box[3] * photo.height - 1]
         draw.rectangle(sides, outline=_FRAMES["query"])
     if tile.frame:
-        draw.rectangle((left - 3, top - 3, corner[0] + 3, corner[1] + 3), outline=_FRAMES[tile.frame], width=4)
+        draw.rectangle((left - 3, top - 3, right + 3, bottom + 3), outline=_FRAMES[tile.frame], width=4)
     for number, line in enumerate(tile.lines[:2]):
-        font, text = _set(line)
-        draw.text((left, top + _TILE[1] + 5 + number * _LINE), _cut(text, font), (_INK, _SOFT)[number], font)
+        _write(draw, line, (left, bottom + 6 + number * _LINE), size[0], (_INK, _SOFT)[number])
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, line: str, corner: Size, width: int, ink: tuple[int, int, int] = _INK
+) -> None:
+    font, text = _set(line)
+    draw.text(corner, _cut(text, font, width), ink, font)
 
 
 def _set(line: str) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
@@ -113,9 +173,9 @@ def _set(line: str) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
     )
 
 
-def _cut(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """A line that fits below a tile, printable, without what would break it."""
+def _cut(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """A line that is at most so wide, printable, without what would break it."""
     line = "".join(character if character.isprintable() else " " for character in line)
-    while line and font.getlength(line) > _TILE[0]:
+    while line and font.getlength(line) > width:
         line = line.removesuffix("…")[:-1] + "…" if len(line) > 1 else ""
     return line

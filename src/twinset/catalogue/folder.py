@@ -21,9 +21,11 @@ from twinset.store.rows import Rows
 from twinset.store.versions import Version
 
 FORMAT: Final = 1
+QUERIES: Final = "queries"
+"""Where a shop keeps the query photos that versions are compared on: a folder, or a manifest `photos.csv` in it."""
 _ABOUT: Final = "catalogue.json"
 _PARTS: Final = re.compile(
-    rf"bundles|derived|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp)?(-wal|-shm|-journal)?"
+    rf"bundles|derived|{QUERIES}|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp)?(-wal|-shm|-journal)?"
 )
 """What a catalogue's folder may hold, also where a process was killed while it made one."""
 
