@@ -28,13 +28,13 @@ _FRAMES: Final = {
     "right": (22, 140, 80),
     "wrong": (200, 60, 40),
     "query": (28, 28, 30),
-    "only": (40, 105, 215),
+    "new": (92, 146, 232),
 }
 
 _FONTS: Final = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial.ttf")
 
-Frame = Literal["right", "wrong", "query", "only"]
-"""`only`: what stands in one of two answers."""
+Frame = Literal["right", "wrong", "query", "new"]
+"""`new` is a thin one: what another answer lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +61,19 @@ def answer_sheet(query: Tile, hits: Sequence[Tile], *, columns: int = 5) -> Pixe
     rows = max(1, -(-len(hits) // columns))
     grid = [hits[start : start + columns] for start in range(0, len(hits), columns)]
     canvas = _canvas(columns + 1, rows)
-    draw = ImageDraw.Draw(canvas)
-    _place(canvas, draw, query, 0, 0)
+    _place(canvas, query, 0, 0)
     for row, tiles in enumerate(grid):
         for column, tile in enumerate(tiles):
-            _place(canvas, draw, tile, column + 1, row)
+            _place(canvas, tile, column + 1, row)
     return np.asarray(canvas)
 
 
 def rows_sheet(rows: Sequence[tuple[Tile, Sequence[Tile]]]) -> Pixels:
     """A row for each query: the query, then its hits; uint8 `(H, W, 3)`."""
     canvas = _canvas(1 + max(len(hits) for _, hits in rows), len(rows))
-    draw = ImageDraw.Draw(canvas)
     for row, (query, hits) in enumerate(rows):
         for column, tile in enumerate((query, *hits)):
-            _place(canvas, draw, tile, column, row)
+            _place(canvas, tile, column, row)
     return np.asarray(canvas)
 
 
@@ -91,9 +89,9 @@ def versus_sheet(heading: str, rows: Sequence[Versus]) -> Pixels:
     top = 3 * _GAP
     for one, height in zip(rows, heights, strict=True):
         draw.line((_GAP, top, canvas.width - _GAP, top), _RULE)
-        _draw_named(canvas, draw, one.name, [one.query], (_GAP, top + _GAP // 2), _TILE)
+        _draw_named(canvas, one.name, [one.query], (_GAP, top + _GAP // 2), _TILE)
         for number, (name, hits) in enumerate(one.answers):
-            _draw_named(canvas, draw, name, hits, (left, top + _GAP // 2 + number * row), _SMALL)
+            _draw_named(canvas, name, hits, (left, top + _GAP // 2 + number * row), _SMALL)
         top += height
     return np.asarray(canvas)
 
@@ -117,25 +115,22 @@ def _canvas(columns: int, rows: int) -> Image.Image:
     return Image.new("RGB", (width, rows * (_TILE[1] + _CAPTION + _GAP) + _GAP), _PAPER)
 
 
-def _place(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, column: int, row: int) -> None:
+def _place(canvas: Image.Image, tile: Tile, column: int, row: int) -> None:
     """The first column stands apart from the others by one more gap."""
     left = _GAP + column * (_TILE[0] + _GAP) + (_GAP if column else 0)
-    _draw_tile(canvas, draw, tile, (left, _GAP + row * (_TILE[1] + _CAPTION + _GAP)))
+    _draw_tile(canvas, tile, (left, _GAP + row * (_TILE[1] + _CAPTION + _GAP)))
 
 
-def _draw_named(
-    canvas: Image.Image, draw: ImageDraw.ImageDraw, name: str, tiles: Sequence[Tile], corner: Size, size: Size
-) -> None:
+def _draw_named(canvas: Image.Image, name: str, tiles: Sequence[Tile], corner: Size, size: Size) -> None:
     """Tiles beside one another, below their name."""
     left, top = corner
-    _write(draw, name, corner, max(1, len(tiles)) * (size[0] + _GAP) - _GAP)
+    _write(ImageDraw.Draw(canvas), name, corner, max(1, len(tiles)) * (size[0] + _GAP) - _GAP)
     for number, tile in enumerate(tiles):
-        _draw_tile(canvas, draw, tile, (left + number * (size[0] + _GAP), top + _LINE + 6), size)
+        _draw_tile(canvas, tile, (left + number * (size[0] + _GAP), top + _LINE + 6), size)
 
 
-def _draw_tile(
-    canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: Size, size: Size = _TILE
-) -> None:
+def _draw_tile(canvas: Image.Image, tile: Tile, corner: Size, size: Size = _TILE) -> None:
+    draw = ImageDraw.Draw(canvas)
     left, top = corner
     right, bottom = left + size[0] - 1, top + size[1] - 1
     draw.rectangle((left, top, right, bottom), _GROUND)
@@ -148,7 +143,11 @@ def _draw_tile(
         sides += [x + tile.box[2] * photo.width - 1, y + tile.box[3] * photo.height - 1]
         draw.rectangle(sides, outline=_FRAMES["query"])
     if tile.frame:
-        draw.rectangle((left - 3, top - 3, right + 3, bottom + 3), outline=_FRAMES[tile.frame], width=4)
+        draw.rectangle(
+            (left - 3, top - 3, right + 3, bottom + 3),
+            outline=_FRAMES[tile.frame],
+            width=2 if tile.frame == "new" else 4,
+        )
     for number, line in enumerate(tile.lines[:2]):
         _write(draw, line, (left, bottom + 6 + number * _LINE), size[0], (_INK, _SOFT)[number])
 

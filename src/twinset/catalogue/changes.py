@@ -7,12 +7,14 @@ from twinset import photos, sheet
 from twinset.catalogue.compared import DEEP, DEPTHS, Answers, Comparison, K
 from twinset.catalogue.queries import Kind
 from twinset.photos import Decoded
-from twinset.records import Photo, Pixels
+from twinset.records import Pixels
 from twinset.sheet import Frame, Tile, Versus
 from twinset.store.copies import Copies, Copy
 
 HEADER: Final = ("", "old", "new", "new less old", "95 % interval")
-_LEGEND: Final = "green: the query's own item · blue: an item in one of the two answers only"
+_LEGEND: Final = "green: the query's own item · blue: not among the old ones"
+_PATH: Final = 22
+"""So many characters stand above a query."""
 _ASKED: Final[Mapping[Kind, str]] = {
     "given": "query photos",
     "saved": "saved query photos",
@@ -29,7 +31,7 @@ def told(comparison: Comparison) -> list[str]:
         f"asked with {queries} {_ASKED[comparison.kind]}{unread}",
         f"{others:,} of {queries} queries have another first hit",
         f"of the first {K} items {mean:.0%} stay (95 % interval {low:.0%} – {high:.0%})",
-        f"{comparison.with_known_item:,} of {queries} queries have a right item that can be found",
+        f"{comparison.with_known_item:,} of {queries} queries have a right item to find",
     ]
 
 
@@ -57,7 +59,7 @@ def changed_sheet(comparison: Comparison, copies: Copies) -> Pixels:
     names = [photo.photo_id for photo in comparison.photos.values()]
     found = copies.get([*names, *(one.query.photo_id for one in comparison.most_changed if one.file is None)])
     rows = [
-        Versus(one.query.path, query, _answers(one, comparison, found))
+        Versus(_end(one.query.path), query, _answers(one, comparison, found))
         for one in comparison.most_changed
         if (query := _query(one, found)) is not None
     ]
@@ -81,23 +83,28 @@ def _query(one: Answers, found: Mapping[str, Copy]) -> Tile | None:
 
 def _ranks(one: Answers) -> str:
     if one.ranks is None:
-        return "no right item is known"
+        return "no right item to find"
     old, new = (str(rank) if rank < DEEP else f"over {DEEP - 1}" for rank in one.ranks)
-    return f"its item at {old} → {new}"
+    return f"its item: {old} → {new}"
 
 
 def _answers(one: Answers, comparison: Comparison, found: Mapping[str, Copy]) -> list[tuple[str, Sequence[Tile]]]:
-    old, new = ({place.item_id for place in answer} for answer in (one.old, one.new))
+    before = {place.item_id for place in one.old}
     right = None if one.ranks is None else one.query.item_id
     answers: list[tuple[str, Sequence[Tile]]] = []
-    for name, answer in zip(("old", "new"), (one.old, one.new), strict=True):
+    for name, answer in ((f"old: {comparison.bundles[0]}", one.old), (f"new: {comparison.bundles[1]}", one.new)):
         tiles = []
         for rank, place in enumerate(answer, 1):
             photo = comparison.photos[place.number]
             if photo.photo_id in found:
-                frame: Frame | None = "only" if place.item_id in old ^ new else None
+                frame: Frame | None = None if place.item_id in before else "new"
                 lines = f"{rank}   {place.score:.3f}", photo.value("title") or place.item_id
                 pixels = photos.read(found[photo.photo_id].jpeg)
                 tiles.append(Tile(pixels, lines, "right" if place.item_id == right else frame))
         answers.append((name, tiles))
     return answers
+
+
+def _end(path: str) -> str:
+    """A path as far as it fits above a photo, from its end."""
+    return path if len(path) <= _PATH else f"…{path[1 - _PATH :]}"
