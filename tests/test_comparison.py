@@ -254,18 +254,30 @@ def test_answers_are_those_of_a_search(upgraded: CatalogueFolder, wardrobe: Path
 
 
 def test_a_photo_of_the_catalogue_is_not_found_by_itself(tmp_path: Path) -> None:
-    """The catalogue's own manifest as queries: items of one photo have no right answer, and recall is unknown."""
-    table_ = shop(tmp_path / "shop", 12, views=1)
-    index_colour(tmp_path / "c", table_)
+    """Copies of the catalogue's photos as queries: items of one photo have no right answer."""
+    index_colour(tmp_path / "c", shop(tmp_path / "shop", 12, views=1))
     made = folders.open_folder(tmp_path / "c")
+    shutil.copytree(tmp_path / "shop", made.path / "queries")
     rows = Rows(made.path)
-    found = compare(made, rows, rows.live(), rows.live(), Queries.of(made, table_))
+    found = compare(made, rows, rows.live(), rows.live(), Queries.of(made))
     rows.close()
     assert (found.queries, found.with_known_item, found.recall) == (12, 0, None)
     assert found.overlap[0] == 1
     told_json = found.to_json()
     assert (told_json["old"], told_json["new"], told_json["difference"]) == (None, None, None)
     assert table(found) == []
+
+
+def test_a_photo_of_another_item_hides_none(tmp_path: Path) -> None:
+    """A query with the bytes of a photo of another item has its own item to find."""
+    rows_ = [{"path": f"{item}.png", "item_id": item} for item in ("a", "b", "c")]
+    index_colour(tmp_path / "c", write(tmp_path / "shop", rows_, {"a.png": 1, "b.png": 2, "c.png": 3}))
+    made = folders.open_folder(tmp_path / "c")
+    asked = write(tmp_path / "asked", [{"path": "one.png", "item_id": "b"}], {"one.png": 1})
+    rows = Rows(made.path)
+    found = compare(made, rows, rows.live(), rows.live(), Queries.of(made, asked))
+    rows.close()
+    assert (found.queries, found.with_known_item) == (1, 1)
 
 
 def test_faulty_queries_are_skipped_and_counted(upgraded: CatalogueFolder, wardrobe: Path, tmp_path: Path) -> None:

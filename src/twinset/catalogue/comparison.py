@@ -111,7 +111,8 @@ def _answers(asked: Asked, places: Sequence[Sequence[tuple[Place, ...]]], column
     sizes = dict(zip(items.texts, np.bincount(items.codes[columns.alive]).tolist(), strict=True))
     answers = []
     for photo, file, own, old, new in zip(asked.photos, asked.files, asked.own.tolist(), *places, strict=True):
-        findable = sizes.get(photo.item_id, 0) > (own >= 0)
+        left_out = own >= 0 and items.texts[items.codes[own]] == photo.item_id
+        findable = sizes.get(photo.item_id, 0) > left_out
         ranks = (_rank(old, photo.item_id), _rank(new, photo.item_id)) if findable else None
         answers.append(Answers(photo, file, old[:K], new[:K], ranks))
     return answers

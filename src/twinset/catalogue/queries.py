@@ -12,8 +12,9 @@ from twinset.catalogue.folder import QUERIES, CatalogueFolder
 from twinset.embedder import Embedder, embed_photos
 from twinset.errors import ManifestError, NoQueriesError, UsageError
 from twinset.manifest import Manifest
+from twinset.photos import content_hash, read_bytes
 from twinset.progress import Progress
-from twinset.records import Fault, Photo, Vectors, photo_id
+from twinset.records import Fault, Photo, Vectors
 from twinset.runtime import Device
 from twinset.store.columns import Columns
 from twinset.store.rows import Ids, Rows
@@ -65,7 +66,7 @@ class Asked:
     """Query photos, the file of each, and their vectors `(Q, D)` by the old and the new version.
 
     `files` has None for the catalogue's own photos, which have copies. `own` has each photo's number in the
-    catalogue, -1 where it is not there: a query is never its own result.
+    catalogue, -1 where it is not there: a query is never its own result, whatever its file is called.
     """
 
     photos: tuple[Photo, ...]
@@ -107,8 +108,8 @@ def embedded(
                 "mend them, or name others",
             )
     old, new = (np.stack([vectors[photo.path] for photo in chosen]) for vectors in by_path)
-    own = _own(rows, table.root, chosen)
-    return Asked(tuple(chosen), tuple(table.root / photo.path for photo in chosen), own, (old, new), tuple(faults))
+    files = tuple(table.root / photo.path for photo in chosen)
+    return Asked(tuple(chosen), files, _own(rows, files), (old, new), tuple(faults))
 
 
 def sampled(rows: Rows, columns: Columns, versions: tuple[Version, Version], sample: int, seed: int) -> Asked:
@@ -132,15 +133,12 @@ def _read(path: Path) -> Manifest:
     return table
 
 
-def _own(rows: Rows, root: Path, photos: Sequence[Photo]) -> Ids:
-    """The number of each photo in the catalogue where its manifest is one of the sources, else -1."""
-    sources = [source.name for source in rows.sources() if source.root == str(root)]
-    own = np.full(len(photos), -1, np.int64)
-    for source in sources:
-        names = [photo_id(source, photo.path) for photo in photos]
-        found = rows.find(names)
-        own[[name in found for name in names]] = [found[name].id for name in names if name in found]
-    return own
+def _own(rows: Rows, files: Sequence[Path]) -> Ids:
+    """The number of the catalogue's photo that has the same bytes, -1 where there is none."""
+    stored = {content: name for name, content in rows.contents().items()}
+    names = [stored.get(content_hash(read_bytes(file)), "") for file in files]
+    found = rows.find(names)
+    return np.array([found[name].id if name in found else -1 for name in names], np.int64)
 
 
 def _spread(columns: Columns, sample: int, seed: int) -> Ids:
