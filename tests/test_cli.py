@@ -261,6 +261,7 @@ def test_info_and_verify_have_their_json(shop: Path, capsys: Out) -> None:
         "bytes",
         "built",
         "sources",
+        "versions",
     }
     assert main(["verify", "-c", str(shop / "shop.catalogue"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": []}
@@ -385,8 +386,9 @@ def test_the_demo_runs_twice(tmp_path: Path, capsys: Out) -> None:
 def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
     """No command is undocumented."""
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    catalogues = ("demo", "index", "search", "similar", "remove", "info", "verify", "snapshot", "dump", "load")
-    for command in (*catalogues, "embed", "evaluate", "fit", "export", "doctor"):
+    searching = ("demo", "index", "search", "similar", "remove", "info", "verify")
+    keeping = ("snapshot", "dump", "load", "upgrade")
+    for command in (*searching, *keeping, "embed", "evaluate", "fit", "export", "doctor"):
         assert main([command, "--help"]) == 0
         assert f"twinset {command}" in readme
     for command in ("check", "split", "convert", "draw"):

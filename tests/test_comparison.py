@@ -13,11 +13,11 @@ from shops import index as index_colour
 from shops import picture, shop, write
 from twinset import Catalogue, bundle, manifest, metrics, photos
 from twinset.catalogue import folder as folders
-from twinset.catalogue.changes import HEADER, changed_sheet, table, told
-from twinset.catalogue.compared import Comparison
-from twinset.catalogue.comparison import compare
+from twinset.catalogue.comparison.compare import compare
+from twinset.catalogue.comparison.figures import Comparison
+from twinset.catalogue.comparison.queries import Queries
+from twinset.catalogue.comparison.told import HEADER, changed_sheet, table, told
 from twinset.catalogue.folder import CatalogueFolder
-from twinset.catalogue.queries import Queries
 from twinset.catalogue.reembed import Again, embed_again
 from twinset.embedder import Embedder
 from twinset.errors import CatalogueError, ManifestError, NoQueriesError, PathError, UsageError
@@ -55,7 +55,8 @@ def compared(made: CatalogueFolder, queries: Queries) -> Comparison:
     rows = Rows(made.path)
     try:
         old, new = rows.versions.all()
-        return compare(made, rows, old, new, queries)
+        with rows.snapshot():
+            return compare(made, rows, old, new, queries)
     finally:
         rows.close()
 
@@ -259,7 +260,8 @@ def test_a_photo_of_the_catalogue_is_not_found_by_itself(tmp_path: Path) -> None
     made = folders.open_folder(tmp_path / "c")
     shutil.copytree(tmp_path / "shop", made.path / "queries")
     rows = Rows(made.path)
-    found = compare(made, rows, rows.live(), rows.live(), Queries.of(made))
+    with rows.snapshot():
+        found = compare(made, rows, rows.live(), rows.live(), Queries.of(made))
     rows.close()
     assert (found.queries, found.with_known_item, found.recall) == (12, 0, None)
     assert found.overlap[0] == 1
@@ -275,7 +277,8 @@ def test_a_photo_of_another_item_hides_none(tmp_path: Path) -> None:
     made = folders.open_folder(tmp_path / "c")
     asked = write(tmp_path / "asked", [{"path": "one.png", "item_id": "b"}], {"one.png": 1})
     rows = Rows(made.path)
-    found = compare(made, rows, rows.live(), rows.live(), Queries.of(made, asked))
+    with rows.snapshot():
+        found = compare(made, rows, rows.live(), rows.live(), Queries.of(made, asked))
     rows.close()
     assert (found.queries, found.with_known_item) == (1, 1)
 
@@ -337,7 +340,7 @@ def test_a_version_that_is_not_complete_is_refused(tmp_path: Path) -> None:
     with writing(made.path), rows.transaction():
         rows.versions.add("c" * 64, "third", 2)
     old, _, new = rows.versions.all()
-    with pytest.raises(CatalogueError, match=r"2 photos, 0 vectors|photo \d is missing"):
+    with pytest.raises(CatalogueError, match=r"2 photos, 0 vectors|photo \d is missing"), rows.snapshot():
         compare(made, rows, old, new, Queries.of(made))
     rows.close()
 

@@ -1,10 +1,10 @@
 """Another bundle for a catalogue: beside the live version, cut, resumed, switched to, and taken back."""
 
+import json
 import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,7 @@ def middle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def upgrade(place: Path, other: str | Path, progress: Progress = SILENT) -> UpgradeReport:
     """As the command does it; `embedded` counts the first step's photos."""
     made = prepare(place, other, progress=progress)
-    switched = switch(place, made.version, progress=progress)
-    return replace(switched, embedded=made.embedded + switched.embedded)
+    return switch(place, made.version, progress=progress).after(made)
 
 
 class Cut:
@@ -334,3 +333,62 @@ def test_searches_beside_an_upgrade_are_each_of_one_version(wardrobe: Path, plac
         right = {1: told(catalogue.search(query)), 2: new}
     assert all(answer == right[version] for mine in seen for version, answer in mine)
     assert all(mine for mine in seen)
+
+
+def test_the_command_compares_switches_and_goes_back(
+    wardrobe: Path, place: Path, middle: Path, tmp_path: Path, capsys: Out
+) -> None:
+    """Query photos of a shop: figures, a sheet, a gate that is missed; then the switch, and the way back."""
+    manifest, drawn = str(wardrobe), tmp_path / "changed.png"
+    asked = ["upgrade", "-c", str(place), "--bundle", str(middle), "--queries", manifest, "-q"]
+    assert main([*asked, "--fail-under", "recall@1=1", "--sheet", str(drawn)]) == 1
+    seen = capsys.readouterr()
+    assert "asked with 24 query photos" in seen.out
+    assert "middle, version 2, does not answer yet; embedded 48 in" in seen.out
+    assert seen.err.startswith("twinset: recall@1 is 0.")
+    with Image.open(drawn) as image:
+        assert image.width > 500
+    assert main([*asked, "--no-switch", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["version"], report["embedded"], report["switched"]) == (2, 0, False)
+    assert report["comparison"]["kind"] == "given"
+    assert main([*asked, "--fail-under", "recall@1=0.01", "--fail-under", "overlap@10=0.01", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["switched"] is True
+    assert 0 < report["comparison"]["old"]["recall@1"] < report["comparison"]["new"]["recall@1"] < 1
+    with Catalogue(place) as catalogue:
+        assert catalogue.info().bundle == "middle"
+    assert main(["upgrade", "-c", str(place), "--rollback"]) == 0
+    seen = capsys.readouterr()
+    assert "colour, version 1, answers; embedded 0 in" in seen.out
+    assert main(["upgrade", "-c", str(place), "--prune"]) == 0
+    assert "pruned version 2 (middle)" in capsys.readouterr().out
+    assert main(["upgrade", "-c", str(place), "--prune", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"pruned": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "one of --bundle, --rollback and --prune is needed"),
+        (["--rollback", "--prune"], 2, "one of --bundle, --rollback and --prune is needed"),
+        (["--rollback", "--no-switch"], 2, "--no-switch goes with --bundle"),
+        (["--bundle", "colour"], 2, "is of colour already"),
+        (["--bundle", "nowhere"], 3, "nowhere"),
+        (["--rollback"], 2, "has no version that answered before"),
+        (["--bundle", "default", "--fail-under", "recall@2=0.5"], 2, "NAME one of overlap@10, recall@1"),
+        (["--bundle", "default", "--queries", "nowhere"], 3, "nowhere"),
+        (["--bundle", "default", "--sheet", "changed.gif"], 2, "cannot be written as 'changed.gif'"),
+        (["--bundle", "default", "--sample", "0"], 2, "a sample of 0 photos"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_embedded(
+    place: Path, arguments: list[str], code: int, says: str, capsys: Out
+) -> None:
+    """One line each, and the catalogue has one version as before."""
+    assert main(["upgrade", "-c", str(place), *arguments]) == code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert says in lines[0]
+    with Catalogue(place) as catalogue:
+        assert len(catalogue.info().versions) == 1

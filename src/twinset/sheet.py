@@ -104,10 +104,20 @@ def save(path: Path, pixels: Pixels) -> None:
         DiskFullError, ResourceError: the disk refused it.
 
     """
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UsageError(f"a sheet cannot be written as {path.name!r}", "name it .png or .jpg")
+    check_ending(path)
     with disk_errors(path):
         Image.fromarray(pixels).save(path, quality=88)
+
+
+def check_ending(path: Path) -> None:
+    """Accepts a path that a sheet can be written to.
+
+    Raises:
+        UsageError: it ends neither as a PNG nor as a JPEG.
+
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"a sheet cannot be written as {path.name!r}", "name it .png or .jpg")
 
 
 def _canvas(columns: int, rows: int) -> Image.Image:

@@ -8,13 +8,15 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from twinset import bundle as bundles
 from twinset.bundle import Bundle
-from twinset.catalogue import derived
+from twinset.catalogue import comparison, derived
+from twinset.catalogue.comparison import Comparison, Queries
+from twinset.catalogue.comparison.told import changed_sheet
 from twinset.catalogue.folder import CatalogueFolder, open_folder
 from twinset.catalogue.reembed import Again, embed_again
 from twinset.catalogue.stamp import seen
@@ -22,6 +24,7 @@ from twinset.catalogue.writer import writer
 from twinset.embedder import Embedder
 from twinset.errors import CatalogueError, UsageError
 from twinset.progress import SILENT, Progress
+from twinset.records import Pixels
 from twinset.runtime import Device
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
@@ -47,6 +50,10 @@ class UpgradeReport:
     from_copies: int
     switched: bool
     seconds: float
+
+    def after(self, before: "UpgradeReport") -> "UpgradeReport":
+        """Of two steps of one upgrade, together."""
+        return replace(self, embedded=before.embedded + self.embedded, seconds=before.seconds + self.seconds)
 
     def to_json(self) -> dict[str, Any]:
         """As `upgrade --json` prints it."""
@@ -78,6 +85,42 @@ def prepare(
     with writer(folder) as (rows, _):
         version = _version_of(folder, rows, opened)
     return _completed(folder, version, device, progress, switch=False)
+
+
+def compare(
+    path: str | Path,
+    version: Version,
+    queries: Queries,
+    *,
+    device: Device = "auto",
+    progress: Progress = SILENT,
+) -> Comparison:
+    """Asks the live version and another one the same; what the other lacks is embedded first.
+
+    Raises:
+        as `prepare`, and ManifestError: none of the query photos can be read.
+
+    """
+    folder = open_folder(Path(path))
+    while True:
+        _embed_lacking(folder, version, device, progress)
+        with _reading(folder) as (rows, _), rows.snapshot():
+            if not rows.lacking(version):
+                return comparison.compare(
+                    folder, rows, rows.live(), version, queries, device=device, progress=progress
+                )
+
+
+def draw(path: str | Path, compared: Comparison) -> Pixels:
+    """The answers that changed most, old above new; uint8 `(H, W, 3)`.
+
+    Raises:
+        PathError, PhotoError: a query photo is not there any more.
+        CatalogueError: a copy is damaged.
+
+    """
+    with _reading(open_folder(Path(path))) as (_, copies):
+        return changed_sheet(compared, copies)
 
 
 def switch(

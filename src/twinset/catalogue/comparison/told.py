@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from twinset import photos, sheet
-from twinset.catalogue.compared import DEEP, DEPTHS, Answers, Comparison, K
-from twinset.catalogue.queries import Kind
+from twinset.catalogue.comparison.figures import DEEP, DEPTHS, Answers, Comparison, K
+from twinset.catalogue.comparison.queries import Kind
 from twinset.photos import Decoded
 from twinset.records import Pixels
 from twinset.sheet import Frame, Tile, Versus

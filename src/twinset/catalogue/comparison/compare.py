@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from twinset import group, metrics
-from twinset.catalogue.compared import DEEP, DEPTHS, Answers, Comparison, Estimate, K, Place, Recall
+from twinset.catalogue.comparison.figures import DEEP, DEPTHS, Answers, Comparison, Estimate, K, Place, Recall
+from twinset.catalogue.comparison.queries import Asked, Queries, embedded, sampled
 from twinset.catalogue.folder import CatalogueFolder
-from twinset.catalogue.queries import Asked, Queries, embedded, sampled
 from twinset.catalogue.versions import Live
 from twinset.progress import SILENT, Progress
 from twinset.records import Vectors
@@ -32,7 +32,7 @@ def compare(
     device: Device = "auto",
     progress: Progress = SILENT,
 ) -> Comparison:
-    """Asks two versions, each of which has a vector of every photo, the same queries.
+    """Asks two versions, which have a vector of every photo, the same queries; inside a snapshot of the rows.
 
     Raises:
         ManifestError: none of the query photos can be read.
@@ -43,26 +43,25 @@ def compare(
 
     """
     versions = old, new
-    with rows.snapshot():
-        state = rows.state()
-        columns = Live(folder, rows).columns(state)
-        items = columns.column("item_id")
-        if queries.manifest is None:
-            asked = sampled(rows, columns, versions, queries.sample, queries.seed)
-        else:
-            asked = embedded(folder, rows, queries.manifest, versions, device=device, progress=progress)
-        progress.start("comparing", 2 * len(asked.photos))
-        try:  # the vectors of one version are let go before those of the other are opened
-            places = [
-                _ranked(Live(folder, rows).view(version, state), vectors, asked.own, items, progress)
-                for version, vectors in zip(versions, asked.vectors, strict=True)
-            ]
-        finally:
-            progress.finish()
-        answers = _answers(asked, places, columns)
-        most = _most_changed(answers)
-        shown = sorted({place.number for one in most for place in (*one.old, *one.new)})
-        photos = {row.id: row.photo for row in rows.in_order(shown)}
+    state = rows.state()
+    columns = Live(folder, rows).columns(state)
+    items = columns.column("item_id")
+    if queries.manifest is None:
+        asked = sampled(rows, columns, versions, queries.sample, queries.seed)
+    else:
+        asked = embedded(folder, rows, queries.manifest, versions, device=device, progress=progress)
+    progress.start("comparing", 2 * len(asked.photos))
+    try:  # the vectors of one version are let go before those of the other are opened
+        places = [
+            _ranked(Live(folder, rows).view(version, state), vectors, asked.own, items, progress)
+            for version, vectors in zip(versions, asked.vectors, strict=True)
+        ]
+    finally:
+        progress.finish()
+    answers = _answers(asked, places, columns)
+    most = _most_changed(answers)
+    shown = sorted({place.number for one in most for place in (*one.old, *one.new)})
+    photos = {row.id: row.photo for row in rows.in_order(shown)}
     known = [one for one in answers if one.ranks is not None]
     return Comparison(
         bundles=(old.bundle, new.bundle),

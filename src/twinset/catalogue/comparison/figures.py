@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from twinset.catalogue.queries import Kind
+from twinset.catalogue.comparison.queries import Kind
 from twinset.records import Photo
 
 K: Final = 10
