@@ -119,6 +119,12 @@ def shipped_names() -> list[str]:
     return sorted(entry.name for entry in models.iterdir() if (entry / FACTS).is_file())
 
 
+def shipped(fingerprint: str) -> Bundle | None:
+    """The bundle of a fingerprint, where it comes with the package."""
+    found = (open_bundle(_shipped(name)) for name in shipped_names())
+    return next((bundle for bundle in found if bundle.fingerprint == fingerprint), None)
+
+
 def _shipped(name: str) -> Path:
     names = shipped_names()
     if name in names:

@@ -22,7 +22,7 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _to_disk(path.parent)
+    to_disk(path.parent)
 
 
 @contextmanager
@@ -42,9 +42,9 @@ def appearing(out: Path) -> Iterator[Path]:
     try:
         with disk_errors(out):
             yield temporary
-            _to_disk(temporary)
+            to_disk(temporary)
             temporary.rename(out)
-            _to_disk(out.parent)
+            to_disk(out.parent)
     except BaseException:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
@@ -53,7 +53,8 @@ def appearing(out: Path) -> Iterator[Path]:
         raise
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Brings what a folder holds by name to the disk."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

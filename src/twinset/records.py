@@ -169,10 +169,11 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that `verify` found: the file, and what is wrong with it."""
+    """Something that `verify` found: the file, what is wrong with it, and what helps."""
 
     file: str
     what: str
+    mend: str
 
 
 @dataclass(frozen=True, slots=True)

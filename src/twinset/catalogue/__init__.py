@@ -10,6 +10,7 @@ from twinset.catalogue import build, folder, info, measure, search, snapshot, tr
 from twinset.catalogue.build import IndexOptions, index
 from twinset.catalogue.info import Info
 from twinset.catalogue.options import By, OutOfStock, SearchOptions
+from twinset.catalogue.repair import repair as mend
 from twinset.catalogue.transfer import load
 from twinset.catalogue.versions import Live
 from twinset.embedder import Embedded
@@ -35,8 +36,11 @@ class Catalogue:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._folder = folder.open_folder(Path(path))
-        self.path = self._folder.path
+        self.path = Path(path)
+        self._open()
+
+    def _open(self) -> None:
+        self._folder = folder.open_folder(self.path)
         self._rows = Rows(self.path)
         self._copies = Copies(self.path)
         self._live = Live(self._folder, self._rows)
@@ -167,14 +171,25 @@ class Catalogue:
         """Counts, versions and sources."""
         return info.look(self._folder, self._rows)
 
-    def verify(self, *, repair: bool = False) -> list[Problem]:
-        """What does not agree; `repair` first makes the derived files anew from the rows."""
+    def verify(self, *, repair: bool = False, progress: Progress = SILENT) -> list[Problem]:
+        """What does not agree; `repair` first mends what it can, as `catalogue.repair.repair` does.
+
+        Raises:
+            BusyError, DiskFullError, ReadOnlyError, ResourceError: as the machine has it, where it repairs.
+
+        """
         if repair:
-            build.repair(self._folder)
+            self._rows.check_open()
+            mend(self.path, progress)
+            self._let_go()
+            self._open()
         return verify.problems(self._folder, self._rows, self._copies)
 
     def close(self) -> None:
         """Closes the databases, once the searches that run have ended; after it every call is refused."""
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._rows.close()
         self._copies.close()
         self._live.close()

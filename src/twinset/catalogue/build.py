@@ -1,4 +1,4 @@
-"""Entry to everything that writes a catalogue: index, remove, repair; one writer at a time."""
+"""Entry to everything that writes a catalogue: index, remove; one writer at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -125,12 +125,6 @@ def remove(
         ingest.drop(rows, copies, doomed)
         derived.catch_up(folder, rows, rows.live())
     return len(doomed)
-
-
-def repair(folder: CatalogueFolder) -> None:
-    """Makes the live version's derived files anew from the rows."""
-    with writer(folder) as (rows, _):
-        derived.catch_up(folder, rows, rows.live(), rebuild=True)
 
 
 def _check_bundle(name: str | Path | None, version: Version) -> None:

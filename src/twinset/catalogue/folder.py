@@ -7,17 +7,18 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from twinset import bundle as bundles
 from twinset.bundle import Bundle
 from twinset.errors import CatalogueError, FingerprintError, PathError, disk_errors
 from twinset.files import write_whole
-from twinset.store import copies, rows
+from twinset.store import copies, rows, salvage
 from twinset.store.copies import Copies
 from twinset.store.database import MEND
 from twinset.store.lock import writing
 from twinset.store.rows import Rows
+from twinset.store.schema import checksum
 from twinset.store.versions import Version
 
 FORMAT: Final = 1
@@ -25,7 +26,7 @@ QUERIES: Final = "queries"
 """Where a shop keeps the query photos that versions are compared on: a folder, or a manifest `photos.csv` in it."""
 _ABOUT: Final = "catalogue.json"
 _PARTS: Final = re.compile(
-    rf"bundles|derived|{QUERIES}|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp)?(-wal|-shm|-journal)?"
+    rf"bundles|derived|{QUERIES}|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp|\.damaged)?(-wal|-shm|-journal)?|{salvage.PLACE}"
 )
 """What a catalogue's folder may hold, also where a process was killed while it made one."""
 
@@ -89,21 +90,48 @@ def open_folder(path: Path) -> CatalogueFolder:
         CatalogueError: it is damaged or newer than this program.
 
     """
-    about = path / _ABOUT
-    if not about.is_file():
-        raise PathError(f"there is no catalogue {path}", f"make one: twinset index PHOTOS --catalogue {path}")
-    try:
-        facts = json.loads(about.read_text(encoding="utf-8"))
-        version, number, name = facts["format"], facts["id"], facts["name"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CatalogueError(f"{about} is damaged", "restore it from a copy") from error
-    if type(version) is not int or version < 1:
-        raise CatalogueError(f"{about} is damaged: its format is {version!r}", "restore it from a copy")
-    if version > FORMAT:
+    require(path)
+    facts = _facts(path / _ABOUT)
+    if facts is None:
+        raise CatalogueError(f"{path / _ABOUT} is damaged", f"run `twinset verify --repair -c {path}`")
+    if facts["format"] > FORMAT:
         raise CatalogueError(
-            f"{path} has format {version}, this program reads up to {FORMAT}", "install a newer twinset"
+            f"{path} has format {facts['format']}, this program reads up to {FORMAT}", "install a newer twinset"
         )
-    return CatalogueFolder(path, str(number), str(name))
+    return CatalogueFolder(path, facts["id"], facts["name"])
+
+
+def require(path: Path) -> None:
+    """Refuses a path where no catalogue stands.
+
+    Raises:
+        PathError: there is none.
+
+    """
+    if not exists(path):
+        raise PathError(f"there is no catalogue {path}", f"make one: twinset index PHOTOS --catalogue {path}")
+
+
+def _facts(about: Path) -> dict[str, Any] | None:
+    """What `catalogue.json` says, None where it does not agree with its checksum."""
+    try:
+        facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
+        whole = facts.pop("checksum") == checksum(facts)
+        kinds = [type(facts[name]) for name in ("format", "id", "name")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return facts if whole and kinds == [int, str, str] else None
+
+
+def renew(path: Path) -> bool:
+    """Writes a damaged `catalogue.json` anew, by a writer; returns whether it was damaged.
+
+    The id is another then, so that derived files are made anew, and the name is the folder's.
+    """
+    if _facts(path / _ABOUT) is not None:
+        return False
+    _write(path, _name(path))
+    return True
 
 
 def create(path: Path, bundle: Bundle) -> CatalogueFolder:
@@ -138,11 +166,19 @@ def _make(path: Path, bundle: Bundle) -> None:
                 table.versions.reset(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
     finally:
         table.close()
-    complete(path, path.name.removesuffix(".catalogue"))
+    _write(path, _name(path))
 
 
 def complete(path: Path, name: str) -> CatalogueFolder:
     """Writes `catalogue.json`, with an id of its own, into a folder that holds all else; opens it."""
-    facts = {"format": FORMAT, "id": uuid.uuid4().hex, "name": name}
-    write_whole(path / _ABOUT, (json.dumps(facts, indent=2) + "\n").encode())
+    _write(path, name)
     return open_folder(path)
+
+
+def _write(path: Path, name: str) -> None:
+    facts = {"format": FORMAT, "id": uuid.uuid4().hex, "name": name}
+    write_whole(path / _ABOUT, (json.dumps(facts | {"checksum": checksum(facts)}, indent=2) + "\n").encode())
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix(".catalogue")

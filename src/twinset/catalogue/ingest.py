@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from twinset import photos as photo_files
+from twinset.catalogue.reembed import copy_of
 from twinset.catalogue.stamp import seen, stamp, stands
 from twinset.embedder import Embedder, embed_in_order
 from twinset.errors import InputError
@@ -17,7 +18,7 @@ from twinset.manifest import Manifest
 from twinset.manifest.table import shortest
 from twinset.progress import Progress
 from twinset.records import Fault, IndexReport, Photo, Pixels, Vectors, photo_id
-from twinset.store.copies import LONG_SIDE, Copies, Copy
+from twinset.store.copies import Copies, Copy
 from twinset.store.rows import Rows, Source
 from twinset.store.schema import Row
 from twinset.store.versions import Version
@@ -192,8 +193,7 @@ def _prepare(embedder: Embedder, root: Path) -> Callable[[Task], tuple[tuple[Tas
                 return (task, Same(mtime_ns)), None
             decoded = photo_files.decode(data)
             square = embedder.prepare(decoded, photo_files.in_fractions(photo.box, decoded))
-            jpeg = photo_files.encode_jpeg(photo_files.shrink(decoded.pixels, LONG_SIDE))
-            copy = Copy(photo.photo_id, content, decoded.width, decoded.height, jpeg)
+            copy = copy_of(photo.photo_id, content, decoded)
             return (task, Fresh((content, len(data), mtime_ns), copy)), square
         except (InputError, OSError) as error:
             code = error.code if isinstance(error, InputError) else "missing_file"

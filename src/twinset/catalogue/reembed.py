@@ -10,7 +10,7 @@ from twinset.embedder import Embedder, embed_in_order
 from twinset.errors import CatalogueError, InputError
 from twinset.photos import Decoded
 from twinset.records import Pixels, Vectors
-from twinset.store.copies import Copies
+from twinset.store.copies import LONG_SIDE, Copies, Copy
 from twinset.store.schema import Row
 
 MadeFrom = Literal["source", "copy"]
@@ -37,7 +37,7 @@ def embed_again(
     """
 
     def prepare(row: Row) -> tuple[tuple[Row, MadeFrom], Pixels | None]:
-        decoded, made_from = _from_source(row, roots), _SOURCE
+        decoded, made_from = from_source(row, roots), _SOURCE
         if decoded is None:
             decoded, made_from = _from_copy(row, copies), _COPY
         if decoded is None:
@@ -48,7 +48,14 @@ def embed_again(
         yield row if vector is None else Again(row, vector, made_from)
 
 
-def _from_source(row: Row, roots: Mapping[str, Path]) -> Decoded | None:
+def copy_of(photo_id: str, content: str, decoded: Decoded) -> Copy:
+    """The copy that is kept of a photo whose file has the hash `content`."""
+    jpeg = photos.encode_jpeg(photos.shrink(decoded.pixels, LONG_SIDE))
+    return Copy(photo_id, content, decoded.width, decoded.height, jpeg)
+
+
+def from_source(row: Row, roots: Mapping[str, Path]) -> Decoded | None:
+    """The photo that a row was made of, None where its source is gone or has other bytes."""
     if row.source not in roots:
         return None
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from twinset.catalogue.folder import CatalogueFolder
-from twinset.errors import TwinsetError
+from twinset.errors import IntegrityError, TwinsetError
 from twinset.records import Problem
 from twinset.store import columns, copies, rows, vectors
 from twinset.store.copies import Copies
@@ -14,37 +14,45 @@ from twinset.store.versions import Version
 
 MOMENT_SECONDS: Final = 1.0
 """How long a writer may take from the commit of copies to that of their rows."""
+_REPAIR: Final = "run `twinset verify --repair`"
+_ROWS: Final = f"{_REPAIR}, then index the sources again; else go back to a snapshot, or index into a new folder"
+_COPIES: Final = f"{_REPAIR}; where a source is gone too, put the photo back into it, or remove the photo"
+_BUNDLE: Final = f"{_REPAIR}, which restores a bundle that ships; else bring its folder back from a snapshot"
 
 
 def problems(folder: CatalogueFolder, table: Rows, pictures: Copies) -> list[Problem]:
-    """What is wrong: in the rows, the copies, the live version's bundle and its derived files."""
-    found = _guarded(rows.NAME, table.problems)
-    found += _guarded(copies.NAME, lambda: pictures.problems() or _lasting(table, pictures))
+    """What is wrong: in the rows, the copies, the bundles of all versions, and what is derived."""
+    found = _guarded(rows.NAME, _ROWS, table.problems)
+    found += _guarded(copies.NAME, _COPIES, lambda: pictures.problems() or _lasting(table, pictures))
     try:
-        version = table.live()
+        versions = table.versions.all()
     except TwinsetError as error:
-        return found or [Problem(rows.NAME, str(error))]
-    bad_bundle = _guarded(f"bundles/{version.fingerprint}", lambda: _bundle(folder, version))
-    if bad_bundle:
-        return found + bad_bundle
-    derived = folder.derived(version)
-    name = str(derived.relative_to(folder.path))
-    found += _guarded(name, lambda: vectors.problems(derived, table, version, folder.id))
-    place = derived.parent
-    name = str((place / columns.NAME).relative_to(folder.path))
-    return found + _guarded(name, lambda: columns.problems(place, table, folder.id))
+        return found or [Problem(rows.NAME, str(error), _ROWS)]
+    for version in versions:
+        found += _of_version(folder, table, version)
+    place = folder.path / "derived"
+    return found + _guarded(f"derived/{columns.NAME}", _REPAIR, lambda: columns.problems(place, table, folder.id))
 
 
-def _guarded(file: str, look: Callable[[], list[str]]) -> list[Problem]:
+def _of_version(folder: CatalogueFolder, table: Rows, version: Version) -> list[Problem]:
+    def bundle() -> list[str]:
+        folder.bundle(version)
+        return []
+
+    place = folder.derived(version)
+    return [
+        *_guarded(f"bundles/{version.fingerprint}", _BUNDLE, bundle),
+        *_guarded(f"derived/{place.name}", _REPAIR, lambda: vectors.problems(place, table, version, folder.id)),
+    ]
+
+
+def _guarded(file: str, mend: str, look: Callable[[], list[str]]) -> list[Problem]:
     try:
-        return [Problem(file, what) for what in look()]
+        return [Problem(file, what, mend) for what in look()]
+    except IntegrityError as error:
+        return [Problem(file, error.message, mend)]
     except TwinsetError as error:
-        return [Problem(file, str(error))]
-
-
-def _bundle(folder: CatalogueFolder, version: Version) -> list[str]:
-    folder.bundle(version)
-    return []
+        return [Problem(file, error.message, error.mend)]
 
 
 def _lasting(table: Rows, pictures: Copies) -> list[str]:

@@ -9,6 +9,7 @@ import typer
 
 from twinset import doctor
 from twinset.catalogue import Catalogue
+from twinset.catalogue.repair import repair as mend
 from twinset.cli.output import CatalogueDir, Json, Quiet, Talk, print_json, print_line, print_table
 from twinset.errors import CatalogueError, GateError
 
@@ -43,25 +44,29 @@ def _version_line(version: dict[str, Any]) -> str:
 def verify_command(
     catalogue: CatalogueDir,
     repair: Annotated[
-        bool, typer.Option("--repair", help="First make the derived files anew from the rows.")
+        bool, typer.Option("--repair", help="First mend what can be mended, from rows, sources and copies.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Checks rows, copies, bundle and derived files against their checksums and each other."""
+    """Checks rows, copies, bundles and derived files against their checksums and each other."""
+    talk = Talk(quiet or json)
+    repaired = mend(catalogue, talk.progress()) if repair else []
     with Catalogue(catalogue) as opened:
-        problems = opened.verify(repair=repair)
+        problems = opened.verify()
+    for done in repaired:
+        talk.say(done)
     if json:
-        print_json({"ok": not problems, "problems": [asdict(problem) for problem in problems]})
+        found = [asdict(problem) for problem in problems]
+        print_json({"ok": not problems, "repaired": repaired, "problems": found})
     for problem in problems if not json else ():
         print_line(f"{problem.file}: {problem.what}")
     if problems:
-        sys.stderr.write(
-            f"twinset: {catalogue} has {len(problems):,} problems: --repair makes derived files anew; for others "
-            "restore the catalogue from a copy, or delete its folder and index again\n"
-        )
+        sys.stderr.write(f"twinset: {catalogue} has {len(problems):,} problems\n")
+        for file, help_ in dict.fromkeys((problem.file, problem.mend) for problem in problems):
+            sys.stderr.write(f"twinset: {file}: {help_}\n")
         raise typer.Exit(CatalogueError.exit_code)
-    Talk(quiet or json).say(f"{catalogue} is whole")
+    talk.say(f"{catalogue} is whole")
 
 
 def doctor_command(json: Json = False, quiet: Quiet = False) -> None:  # noqa: ARG001

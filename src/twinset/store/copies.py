@@ -12,11 +12,12 @@ from twinset.store.schema import checksum, intact
 
 NAME: Final = "copies.sqlite"
 LONG_SIDE: Final = 640
-_SCHEMA: Final = (
+SCHEMA: Final = (
     "CREATE TABLE copies (photo_id TEXT PRIMARY KEY, content TEXT NOT NULL, width INTEGER NOT NULL, "
     "height INTEGER NOT NULL, jpeg BLOB NOT NULL, checksum INTEGER NOT NULL);"
 )
 
+COLUMNS: Final = "photo_id, content, width, height, jpeg, checksum"
 INSERT: Final = "INSERT {} INTO copies VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -49,7 +50,7 @@ class Copies:
     @staticmethod
     def create(folder: Path) -> None:
         """Makes an empty `copies.sqlite`."""
-        create(folder / NAME, _SCHEMA)
+        create(folder / NAME, SCHEMA)
 
     @staticmethod
     def create_missing(folder: Path) -> None:
@@ -72,7 +73,7 @@ class Copies:
     def get(self, photo_ids: Sequence[str]) -> dict[str, Copy]:
         """Copies by photo id, of those that are there."""
         found: dict[str, Copy] = {}
-        for stored in self._database.among("SELECT * FROM copies WHERE photo_id IN ({})", photo_ids):
+        for stored in self._database.among(f"SELECT {COLUMNS} FROM copies WHERE photo_id IN ({{}})", photo_ids):
             if not intact(stored):
                 raise CatalogueError(f"{self._database.path}: the copy of photo {stored[0]} is damaged", MEND)
             found[stored[0]] = Copy(*stored[:-1])
@@ -96,7 +97,7 @@ class Copies:
 
     def problems(self) -> list[str]:
         """What does not agree with its checksum: pages, and copies."""
-        found = self._database.problems()
-        for chunk in self._database.chunks("SELECT * FROM copies", at_once=64):
+        found = self._database.problems(SCHEMA)
+        for chunk in self._database.chunks(f"SELECT {COLUMNS} FROM copies", at_once=64):
             found += [f"the copy of photo {stored[0]} is damaged" for stored in chunk if not intact(stored)]
         return found

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,10 +115,14 @@ class Database:
             finally:
                 copy.close()
 
-    def problems(self) -> list[str]:
-        """What SQLite's own check of its pages finds."""
+    def problems(self, schema: str) -> list[str]:
+        """What SQLite's own check of its pages finds, and whether its tables are those of `schema`."""
         found = [str(row[0]) for row in self.all("PRAGMA integrity_check(10)")]
-        return [] if found == ["ok"] else found
+        tables = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid"
+        with closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(schema)
+            other = fresh.execute(tables).fetchall() != self.all(tables)
+        return [what for what in found if what != "ok"] + ["its tables are not as they were made"] * other
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -126,16 +130,17 @@ class Database:
         own = getattr(self._local, "own", None)
         if not isinstance(own, _Own):
             with self._lock:
-                self._check_open()
+                self.check_open()
                 own = _Own(_connect(self.path, write=self._write))
                 self._opened.add(own)
             self._local.own = own
         with own.lock:
-            self._check_open()
+            self.check_open()
             with _translated(self.path):
                 yield own.connection
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Refuses a database that has been closed."""
         if self._closed:
             raise UsageError(f"{self.path.parent} has been closed", "open the catalogue again")
 

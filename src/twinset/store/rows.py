@@ -20,7 +20,8 @@ from twinset.store.versions import Version, Versions
 NAME: Final = "rows.sqlite"
 Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
-_VECTOR: Final = "version, id, sequence, made_from, vector, checksum"
+SOURCE: Final = "name, root, boxes_ignored, checksum"
+VECTOR: Final = "version, id, sequence, made_from, vector, checksum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class Rows:
         """Closes every thread's connection."""
         self._database.close()
 
+    def check_open(self) -> None:
+        """Refuses a table that has been closed."""
+        self._database.check_open()
+
     def snapshot(self) -> AbstractContextManager[None]:
         """One unchanging state for all that is read inside."""
         return self._database.transaction(write=False)
@@ -81,7 +86,7 @@ class Rows:
 
     def sources(self) -> list[Source]:
         """The sources, by name."""
-        found = self._database.all("SELECT name, root, boxes_ignored, checksum FROM sources ORDER BY name")
+        found = self._database.all(f"SELECT {SOURCE} FROM sources ORDER BY name")
         for stored in found:
             if not intact(stored):
                 raise CatalogueError(f"{self.path}: the source {stored[0]} is damaged", MEND)
@@ -129,7 +134,7 @@ class Rows:
 
     def stored_vectors(self, version: Version, ids: Sequence[int]) -> list[tuple[Any, ...]]:
         """The records of vectors, the blob last but one, in the order of `ids`; their checksums are checked."""
-        sql = f"SELECT {_VECTOR} FROM vectors WHERE version = {version.number:d} AND id IN ({{}})"
+        sql = f"SELECT {VECTOR} FROM vectors WHERE version = {version.number:d} AND id IN ({{}})"
         found = {stored[1]: stored for stored in self._database.among(sql, ids) if self._blob(stored, version)}
         return self._each(found, ids)
 
@@ -139,7 +144,7 @@ class Rows:
 
     def vectors_since(self, version: Version, sequence: int) -> Iterator[tuple[Vectors, Ids]]:
         """Vectors `(N, D)` and numbers `(N,)` that changed after `sequence`, oldest first, in chunks; checked."""
-        sql = f"SELECT {_VECTOR} FROM vectors WHERE version = ? AND sequence > ? ORDER BY sequence"
+        sql = f"SELECT {VECTOR} FROM vectors WHERE version = ? AND sequence > ? ORDER BY sequence"
         for chunk in self._database.chunks(sql, (version.number, sequence)):
             blobs = [self._blob(stored, version) for stored in chunk]
             yield unpack(blobs, version.dim), self._numbers(stored[1] for stored in chunk)
@@ -245,7 +250,7 @@ class Rows:
     def problems(self) -> list[str]:
         """Everything that does not agree with its checksum: pages, rows, vectors, and their sums."""
         with self.snapshot():
-            found = self._database.problems()
+            found = self._database.problems(SCHEMA)
             found += [*self._photo_problems(), *self._vector_problems()]
             self.sources()
         return found
@@ -273,7 +278,7 @@ class Rows:
     def _vector_problems(self) -> Iterator[str]:
         for number, *expected in self.versions.sums():
             count = total = 0
-            for chunk in self._database.chunks(f"SELECT {_VECTOR} FROM vectors WHERE version = ?", (number,)):
+            for chunk in self._database.chunks(f"SELECT {VECTOR} FROM vectors WHERE version = ?", (number,)):
                 damaged = [stored[1] for stored in chunk if not intact(stored)]
                 yield from (f"the vector of photo {name}, version {number}, is damaged" for name in damaged)
                 count, total = count + len(chunk), total + sum(s[-1] for s in chunk if isinstance(s[-1], int))

@@ -8,7 +8,7 @@ from twinset.errors import CatalogueError
 from twinset.store.database import MEND, Database
 from twinset.store.schema import checksum, intact
 
-_FACTS: Final = "number, fingerprint, bundle, dim, live, switched, facts"
+FACTS: Final = "number, fingerprint, bundle, dim, live, switched, facts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Versions:
         self._database.do(sql, (vectors, checksum_, number))
 
     def _stored(self) -> list[_Stored]:
-        found = self._database.all(f"SELECT {_FACTS} FROM versions ORDER BY number")
+        found = self._database.all(f"SELECT {FACTS} FROM versions ORDER BY number")
         for stored in found:
             if not intact(stored):
                 raise CatalogueError(f"{self._path} is damaged: its version is {stored}", MEND)
@@ -117,7 +117,7 @@ class Versions:
         return live[0]
 
     def _insert(self, stored: _Stored) -> None:
-        sql = f"INSERT INTO versions ({_FACTS}, vectors, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)"
+        sql = f"INSERT INTO versions ({FACTS}, vectors, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)"
         self._database.do(sql, _values(stored))
 
     def _update(self, stored: _Stored) -> None:
@@ -127,7 +127,7 @@ class Versions:
 
 
 def _values(stored: _Stored) -> tuple[Any, ...]:
-    """A record in the order of `_FACTS`."""
+    """A record in the order of `FACTS`."""
     version = stored.version
     values = (version.number, version.fingerprint, version.bundle, version.dim, int(stored.live), stored.switched)
     return (*values, checksum(*values))
