@@ -1,5 +1,6 @@
 """Small real shops for tests: bands of colour, in a manifest; and catalogues made with the bundle `colour`."""
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -11,11 +12,20 @@ from PIL import Image
 
 from twinset import Catalogue, bundle, catalogue
 from twinset.records import Pixels
+from twinset.store.schema import checksum
 
 index = partial(catalogue.index, bundle="colour")
 """Indexes with a bundle that is small, quick and exact, whichever is the default."""
 build = partial(Catalogue.build, bundle="colour")
 """Indexes likewise, and opens the catalogue."""
+
+
+def rename(place: Path, **facts: object) -> None:
+    """Changes what `catalogue.json` says, with the checksum that fits."""
+    about = place / "catalogue.json"
+    told = json.loads(about.read_text(encoding="utf-8")) | facts
+    told.pop("checksum")
+    about.write_text(json.dumps(told | {"checksum": checksum(told)}), encoding="utf-8")
 
 
 def picture(seed: int, size: int = 32) -> Pixels:

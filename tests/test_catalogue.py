@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shops import build, index, picture, shop, write
+from shops import build, index, picture, rename, shop, write
 from twinset import Catalogue, IndexOptions, bundle, photos
 from twinset.catalogue.cursor import Cursor
 from twinset.embedder import Embedder
@@ -772,12 +772,10 @@ def test_the_id_in_catalogue_json_is_checked(place: Path, wardrobe: Path) -> Non
     """Another id in `catalogue.json` gives the same answers, from the rows, and `verify` sees the derived files."""
     query = customers(wardrobe)[4]
     expected = asked(place, query)
-    about = place / "catalogue.json"
-    facts = json.loads(about.read_text(encoding="utf-8"))
-    about.write_text(json.dumps(facts | {"id": "another"}), encoding="utf-8")
+    rename(place, id="another")
     assert asked(place, query) == expected
     assert listed(place)
     for wrong in (0, -1, True, "1", None, 1.0):
-        about.write_text(json.dumps(facts | {"format": wrong}), encoding="utf-8")
+        rename(place, format=wrong)
         with pytest.raises(CatalogueError, match="damaged"):
             Catalogue(place)

@@ -264,7 +264,7 @@ def test_info_and_verify_have_their_json(shop: Path, capsys: Out) -> None:
         "versions",
     }
     assert main(["verify", "-c", str(shop / "shop.catalogue"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": []}
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "repaired": [], "problems": []}
 
 
 def test_verify_names_a_damaged_file(shop: Path, tmp_path: Path, capsys: Out) -> None:

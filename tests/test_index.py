@@ -1,6 +1,5 @@
 """Indexing: what is embedded, stored, skipped, removed, refused."""
 
-import json
 import sqlite3
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shops import build, index, picture, shop, write
+from shops import build, index, picture, rename, shop, write
 from twinset import Catalogue, IndexOptions
 from twinset.errors import (
     CatalogueError,
@@ -177,8 +176,7 @@ def test_a_newer_or_damaged_catalogue_is_refused(tmp_path: Path) -> None:
     place = tmp_path / "c"
     index(place, shop(tmp_path / "shop", 2))
     about = place / "catalogue.json"
-    facts = json.loads(about.read_text(encoding="utf-8"))
-    about.write_text(json.dumps(facts | {"format": 99}), encoding="utf-8")
+    rename(place, format=99)
     with pytest.raises(CatalogueError, match="newer twinset"):
         Catalogue(place)
     about.write_text("{", encoding="utf-8")

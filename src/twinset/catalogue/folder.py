@@ -120,7 +120,7 @@ def _facts(about: Path) -> dict[str, Any] | None:
         kinds = [type(facts[name]) for name in ("format", "id", "name")]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return facts if whole and kinds == [int, str, str] else None
+    return facts if whole and kinds == [int, str, str] and facts["format"] > 0 else None
 
 
 def renew(path: Path) -> bool:

@@ -51,9 +51,10 @@ class Live:
             if view is None or (view.version, view.sequence) != (version.number, state.sequence):
                 folder = self._folder.derived(version)
                 view = vectors.open_view(folder, self._rows, version, state.sequence, self._folder.id)
-                if len(view) != state.photos:
+                count, total = view.tally()
+                if count != state.photos or (count, total) != self._rows.tally(version):
                     raise CatalogueError(
-                        f"{self._rows.path} is damaged: {state.photos:,} photos, {len(view):,} vectors", MEND
+                        f"{self._rows.path} is damaged: {state.photos:,} photos, {count:,} vectors", MEND
                     )
                 self._view = view
             return view

@@ -141,7 +141,7 @@ def open_view(folder: Path, rows: Rows, version: Version, sequence: int, catalog
         state, vectors, ids = derived
         ids = _still(ids, rows, version, state)
         view = View(sequence, version.number, ((vectors, ids), *rows.vectors_since(version, state.sequence)))
-        if state.sequence == sequence or view.tally() == rows.tally(version):
+        if view.tally() == rows.tally(version):
             return view
     return View(sequence, version.number, tuple(rows.vectors_since(version, 0)))
 
