@@ -1,4 +1,4 @@
-"""Bits flipped and files cut anywhere in a catalogue: `verify` finds it, or nothing changes; then it is repaired."""
+"""Bits flipped and files cut anywhere in a catalogue: `verify` finds it, or nothing changes; then it is mended."""
 
 import json
 import os

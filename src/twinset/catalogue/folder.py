@@ -62,8 +62,8 @@ class CatalogueFolder:
 
         """
         place = self.path / "bundles" / version.fingerprint
-        if not place.is_dir():
-            raise CatalogueError(f"{place} is missing", MEND)
+        if not (place / bundles.FACTS).is_file():
+            raise CatalogueError(f"{place} is missing or has no {bundles.FACTS}", MEND)
         bundle = bundles.open_bundle(place)
         if (bundle.facts.dim, bundle.facts.name) != (version.dim, version.bundle):
             facts = f"version {version.number} is of {version.bundle}, D {version.dim}"

@@ -150,12 +150,13 @@ class Rows:
             yield unpack(blobs, version.dim), self._numbers(stored[1] for stored in chunk)
 
     def changed_since(self, version: Version, sequence: int) -> Ids:
-        """Numbers of photos whose vector changed or which were removed after `sequence`."""
+        """Numbers of photos whose vector changed or went, or which were removed, after `sequence`."""
         sql = (
-            "SELECT id FROM vectors WHERE version = ? AND sequence > ? "
-            "UNION SELECT id FROM removed WHERE sequence > ?"
+            "SELECT id FROM vectors WHERE version = ?1 AND sequence > ?2 "
+            "UNION SELECT id FROM removed WHERE sequence > ?2 UNION SELECT id FROM photos WHERE sequence > ?2 "
+            "AND NOT EXISTS (SELECT 1 FROM vectors WHERE version = ?1 AND vectors.id = photos.id)"
         )
-        found = self._database.all(sql, (version.number, sequence, sequence))
+        found = self._database.all(sql, (version.number, sequence))
         return self._numbers(number for (number,) in found)
 
     def since(self, sequence: int) -> Iterator[Row]:

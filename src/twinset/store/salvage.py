@@ -57,12 +57,13 @@ def salvage_rows(folder: Path) -> Salvaged:
     """
     done = Salvaged()
     with _anew(folder / rows.NAME, SCHEMA) as (old, new):
-        _carry(old, new, "sources", rows.SOURCE, done)
         _carry(old, new, "versions", versions.FACTS, done)
-        _carry(old, new, "photos", COLUMNS, done)
-        _carry(old, new, "vectors", rows.VECTOR, done)
-        if new.one("SELECT COUNT(*) FROM versions WHERE live") != (1,) or not done.kept["photos"]:
+        if new.one("SELECT COUNT(*) FROM versions WHERE live") == (1,):
+            _carry(old, new, "photos", COLUMNS, done)
+        if not done.kept.get("photos"):
             raise CatalogueError(f"{folder / rows.NAME} is damaged: too little of it can be read", MEND)
+        _carry(old, new, "sources", rows.SOURCE, done)
+        _carry(old, new, "vectors", rows.VECTOR, done)
         for sql in _FOLLOWING.split(";"):
             new.do(sql)
         with suppress(CatalogueError):
