@@ -16,7 +16,7 @@ import pytest
 
 from shops import index, shop
 from twinset import Catalogue, IndexOptions
-from twinset.errors import BusyError, CatalogueError, DiskFullError, IntegrityError, ReadOnlyError
+from twinset.errors import BusyError, CatalogueError, DiskFullError, ReadOnlyError
 from twinset.store import database, lock
 from twinset.store.rows import Rows
 
@@ -138,53 +138,6 @@ def test_derived_files_may_be_lost(shop_and_place: tuple[Path, Path], name: str,
         assert catalogue.verify(repair=True) == []
     assert file.read_bytes() == data
     assert hits(place, query) == before
-
-
-def flips(place: Path, name: str, query: Path, offsets: list[int]) -> int:
-    """Flips single bytes of a file; each time it is noticed or the answers are the same. Counts the noticed."""
-    before, file, noticed = hits(place, query, 40), place / name, 0
-    data = file.read_bytes()
-    for offset in offsets:
-        file.write_bytes(data[:offset] + bytes([data[offset] ^ 0x41]) + data[offset + 1 :])
-        try:
-            assert hits(place, query, 40) == before, f"{name} byte {offset}: other answers, unnoticed"
-            with Catalogue(place) as catalogue:
-                noticed += bool(catalogue.verify())
-        except IntegrityError:
-            noticed += 1
-        for leftover in place.glob("*.sqlite-*"):
-            leftover.unlink()
-    file.write_bytes(data)
-    assert hits(place, query, 40) == before
-    return noticed
-
-
-def check_flips(place: Path, query: Path, count: int, seed: int) -> int:
-    """Flips `count` random bytes of every file that counts."""
-    generator = np.random.Generator(np.random.PCG64(seed))
-    model = next((place / "bundles").iterdir()).relative_to(place)
-    names = ["rows.sqlite", "copies.sqlite", "catalogue.json", f"{model}/model.onnx", f"{model}/bundle.json"]
-    noticed = 0
-    for name in names:
-        size = (place / name).stat().st_size
-        noticed += flips(place, name, query, sorted(generator.integers(0, size, count).tolist()))
-    return noticed
-
-
-def test_flipped_bytes_are_noticed_or_change_nothing(shop_and_place: tuple[Path, Path]) -> None:
-    """A flipped byte in any file ends in exit code 4, or in the same answers: never in others, never untyped."""
-    manifest, place = shop_and_place
-    assert check_flips(place, manifest.parent / "003/0.png", 12, 5) > 10
-
-
-@pytest.mark.deep
-def test_many_flipped_bytes(
-    shop_and_place: tuple[Path, Path], record_property: Callable[[str, object], None]
-) -> None:
-    """The same, for a thousand bytes."""
-    manifest, place = shop_and_place
-    record_property("noticed", check_flips(place, manifest.parent / "003/0.png", 200, 6))
-    record_property("flipped", 1000)
 
 
 def test_readers_see_one_list_while_a_writer_changes_attributes(shop_and_place: tuple[Path, Path]) -> None:

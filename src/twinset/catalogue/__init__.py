@@ -181,15 +181,12 @@ class Catalogue:
         if repair:
             self._rows.check_open()
             mend(self.path, progress)
-            self._let_go()
+            self.close()
             self._open()
         return verify.problems(self._folder, self._rows, self._copies)
 
     def close(self) -> None:
         """Closes the databases, once the searches that run have ended; after it every call is refused."""
-        self._let_go()
-
-    def _let_go(self) -> None:
         self._rows.close()
         self._copies.close()
         self._live.close()

@@ -72,7 +72,7 @@ class CatalogueFolder:
             raise FingerprintError(
                 f"{bundle.folder} has fingerprint {bundle.fingerprint[:12]}…, the catalogue's vectors were made by "
                 f"{version.fingerprint[:12]}…",
-                "restore the catalogue's bundle from a copy",
+                "run `twinset verify --repair`, or bring the bundle's folder back from a snapshot",
             )
         return bundle
 

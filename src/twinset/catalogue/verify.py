@@ -9,25 +9,25 @@ from twinset.errors import IntegrityError, TwinsetError
 from twinset.records import Problem
 from twinset.store import columns, copies, rows, vectors
 from twinset.store.copies import Copies
+from twinset.store.database import MEND
 from twinset.store.rows import Rows
 from twinset.store.versions import Version
 
 MOMENT_SECONDS: Final = 1.0
 """How long a writer may take from the commit of copies to that of their rows."""
 _REPAIR: Final = "run `twinset verify --repair`"
-_ROWS: Final = f"{_REPAIR}, then index the sources again; else go back to a snapshot, or index into a new folder"
 _COPIES: Final = f"{_REPAIR}; where a source is gone too, put the photo back into it, or remove the photo"
 _BUNDLE: Final = f"{_REPAIR}, which restores a bundle that ships; else bring its folder back from a snapshot"
 
 
 def problems(folder: CatalogueFolder, table: Rows, pictures: Copies) -> list[Problem]:
     """What is wrong: in the rows, the copies, the bundles of all versions, and what is derived."""
-    found = _guarded(rows.NAME, _ROWS, table.problems)
+    found = _guarded(rows.NAME, MEND, table.problems)
     found += _guarded(copies.NAME, _COPIES, lambda: pictures.problems() or _lasting(table, pictures))
     try:
         versions = table.versions.all()
     except TwinsetError as error:
-        return found or [Problem(rows.NAME, str(error), _ROWS)]
+        return found or [Problem(rows.NAME, error.message, MEND)]
     for version in versions:
         found += _of_version(folder, table, version)
     place = folder.path / "derived"

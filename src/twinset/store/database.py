@@ -20,7 +20,10 @@ from twinset.errors import (
 )
 
 BUSY_SECONDS: Final = 10.0
-MEND: Final = "restore the catalogue from a copy, or delete its folder and index again"
+MEND: Final = (
+    "run `twinset verify --repair`, then index the sources again; "
+    "else go back to a snapshot, or index into a new folder"
+)
 _AT_ONCE: Final = 500
 
 
