@@ -188,7 +188,7 @@ def test_what_is_damaged_is_found_or_changes_nothing(wardrobe: Path, tmp_path: P
 
 @pytest.mark.deep
 def test_every_file_of_a_real_catalogue(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """Twenty flips and five cuts of every file of 715 photos, 300 flips of the rows: found or harmless, and mended."""
+    """Twenty flips and five cuts of every file of 715 photos, 300 of the rows: found or harmless, and mended."""
     root = Path(os.environ.get("TWINSET_TEST_DATA", ""), "data/luma")
     if not (root / "photos.csv").is_file():
         pytest.skip("TWINSET_TEST_DATA has no data/luma/photos.csv")
