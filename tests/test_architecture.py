@@ -114,6 +114,7 @@ def test_evaluate_and_catalogue_do_not_know_each_other() -> None:
         ("pyarrow", "catalogue"),
         ("httpcore2", "fetch"),
         ("socket", "fetch"),
+        ("faiss", "store"),
     ],
 )
 def test_each_library_has_one_home(library: str, home: str) -> None:
@@ -122,6 +123,11 @@ def test_each_library_has_one_home(library: str, home: str) -> None:
         room(module(path)) for path in FILES if any(name.split(".")[0] == library for name in imports(path))
     } - {"doctor"}
     assert users <= {home}
+
+
+def test_one_file_knows_faiss() -> None:
+    """Inside `store`, too, FAISS has one user."""
+    assert [module(path) for path in FILES if "faiss" in imports(path)] == ["store.faiss"]
 
 
 def test_only_photos_decodes() -> None:

@@ -18,7 +18,7 @@ from twinset.errors import CursorError, CursorExpiredError, UsageError
 from twinset.records import Answer
 from twinset.runtime import Runtime
 from twinset.store.schema import pack, unpack
-from twinset.store.vectors import View, exact_scores
+from twinset.store.view import View, exact_scores
 
 RNG = np.random.Generator(np.random.PCG64(11))
 

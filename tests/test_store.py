@@ -25,8 +25,9 @@ from twinset.store import database, vectors
 from twinset.store.copies import Copies, Copy
 from twinset.store.rows import Rows, Source
 from twinset.store.schema import pack, unpack
-from twinset.store.vectors import View, catch_up, exact_scores, open_view
+from twinset.store.vectors import catch_up, open_view
 from twinset.store.versions import Version
+from twinset.store.view import View, exact_scores
 
 DIM = 8
 VERSION = Version(1, "f" * 64, "none", DIM)

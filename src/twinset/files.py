@@ -10,12 +10,12 @@ from pathlib import Path
 from twinset.errors import PathError, disk_errors
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
     """Writes beside `path`, brings it to the disk, then takes its place: a reader sees the old file or the new."""
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -38,7 +38,7 @@ def rank(
         best = _best(keys_of(ids.tolist()), scores)
         complete = depth == total or len(ids) < depth
         settled = [r for r in best if complete or r.score > scores[-1]]
-        page = [r for r in settled if after is None or _order(r) > _order(after)]
+        page = [r for r in settled if after is None or order(r) > order(after)]
         if complete or len(page) > k:
             return page[:k], len(page) > k
         depth *= 8
@@ -48,8 +48,9 @@ def _best(keys: Sequence[str], scores: npt.NDArray[np.floating[Any]]) -> list[Ra
     best: dict[str, float] = {}
     for key, score in zip(keys, scores.tolist(), strict=True):
         best.setdefault(key, score)
-    return sorted((Ranked(key, score) for key, score in best.items()), key=_order)
+    return sorted((Ranked(key, score) for key, score in best.items()), key=order)
 
 
-def _order(ranked: Ranked) -> tuple[float, str]:
+def order(ranked: Ranked) -> tuple[float, str]:
+    """Best first, ties by key."""
     return -ranked.score, ranked.key

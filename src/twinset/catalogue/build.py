@@ -13,7 +13,7 @@ from twinset import photos as photo_files
 from twinset.catalogue import derived, ingest
 from twinset.catalogue import folder as folders
 from twinset.catalogue.candidates import fitting
-from twinset.catalogue.folder import CatalogueFolder
+from twinset.catalogue.folder import CatalogueFolder, Index
 from twinset.catalogue.ingest import Target
 from twinset.catalogue.writer import writer
 from twinset.embedder import Embedder
@@ -23,6 +23,7 @@ from twinset.manifest.read import MAIN
 from twinset.progress import SILENT, Progress
 from twinset.records import IndexReport, Photo
 from twinset.runtime import Device
+from twinset.store import faiss
 from twinset.store.rows import Rows, Source
 from twinset.store.schema import Row
 from twinset.store.versions import Version
@@ -38,7 +39,8 @@ class IndexOptions:
 
     `source` names the place they come from (None: the first one, `main`), `mirror` removes what that place no
     longer has, `any_domain` takes customer photos too, `photos_root` is where relative paths start. Files whose
-    size and modification time are known are not opened, unless `verify_content` asks for it.
+    size and modification time are known are not opened, unless `verify_content` asks for it. `index` is how the
+    catalogue is searched from now on (None: as before, and at first exactly).
     """
 
     source: str | None = None
@@ -47,6 +49,7 @@ class IndexOptions:
     ignore_boxes: bool = False
     photos_root: Path | None = None
     verify_content: bool = False
+    index: Index | None = None
 
 
 _DEFAULTS: Final = IndexOptions()
@@ -74,11 +77,13 @@ def index(
         ManifestError: not one photo can be used; then nothing is changed.
         SourceError: the source of that name has another root.
         FingerprintError: the catalogue was made with another bundle.
-        MissingExtraError, UsageError: the device is not there; then nothing is changed.
+        MissingExtraError, UsageError: the device, or what the index needs, is not there; then nothing is changed.
         BusyError, DiskFullError, ReadOnlyError, ResourceError: as the machine has it.
 
     """
     path = Path(path)
+    if options.index == "hnsw":
+        faiss.library()
     manifest = manifests.read(photos, source=options.source or MAIN, photos_root=options.photos_root)
     chosen = to_index(manifest, options)
     if folders.exists(path):
@@ -103,6 +108,7 @@ def index(
         if report.faults:
             write_faults(path / SKIPPED, report.faults)
         derived.catch_up(folder, rows, version)
+        derived.catch_up_graph(folders.choose_index(path, options.index), version, progress)
     return report
 
 

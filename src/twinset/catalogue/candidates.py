@@ -11,7 +11,7 @@ from twinset.catalogue.options import SearchOptions
 from twinset.records import Photo
 from twinset.store.columns import Columns, Mask
 from twinset.store.rows import Ids
-from twinset.store.vectors import Scores, View
+from twinset.store.view import Scores, View
 
 SINK: Final = -3.0
 """Below every other score, which lie in [-1, 1]."""
@@ -30,7 +30,9 @@ class Candidates:
 
     def of(self, view: View) -> View:
         """The photos of a view that may be found."""
-        return replace(view if self.kept is None else view.only(self.kept), lift=self.lift)
+        if self.kept is None:
+            return view
+        return replace(view.only(self.kept), lift=self.lift)
 
     def holds(self, number: int) -> bool:
         """Whether a photo may be found."""

@@ -5,9 +5,9 @@ import re
 import stat
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from twinset import bundle as bundles
 from twinset.bundle import Bundle
@@ -24,6 +24,8 @@ from twinset.store.versions import Version
 FORMAT: Final = 1
 QUERIES: Final = "queries"
 """Where a shop keeps the query photos that versions are compared on: a folder, or a manifest `photos.csv` in it."""
+Index = Literal["exact", "hnsw"]
+"""How the nearest are found: by looking at all photos, or where those are many by a graph."""
 _ABOUT: Final = "catalogue.json"
 _PARTS: Final = re.compile(
     rf"bundles|derived|{QUERIES}|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp|\.damaged)?(-wal|-shm|-journal)?|{salvage.PLACE}"
@@ -33,11 +35,12 @@ _PARTS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFolder:
-    """A catalogue's folder, its id and its name."""
+    """A catalogue's folder, its id and its name, and the index that was asked for."""
 
     path: Path
     id: str
     name: str
+    index: Index = "exact"
 
     def derived(self, version: Version) -> Path:
         """Where what is derived for a version lies."""
@@ -98,7 +101,7 @@ def open_folder(path: Path) -> CatalogueFolder:
         raise CatalogueError(
             f"{path} has format {facts['format']}, this program reads up to {FORMAT}", "install a newer twinset"
         )
-    return CatalogueFolder(path, facts["id"], facts["name"])
+    return CatalogueFolder(path, facts["id"], facts["name"], facts.get("index", "exact"))
 
 
 def require(path: Path) -> None:
@@ -120,7 +123,8 @@ def _facts(about: Path) -> dict[str, Any] | None:
         kinds = [type(facts[name]) for name in ("format", "id", "name")]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return facts if whole and kinds == [int, str, str] and facts["format"] > 0 else None
+    known = facts.get("index", "exact") in get_args(Index)
+    return facts if whole and known and kinds == [int, str, str] and facts["format"] > 0 else None
 
 
 def renew(path: Path) -> bool:
@@ -130,7 +134,7 @@ def renew(path: Path) -> bool:
     """
     if _facts(path / _ABOUT) is not None:
         return False
-    _write(path, _name(path))
+    complete(path, _name(path))
     return True
 
 
@@ -166,18 +170,27 @@ def _make(path: Path, bundle: Bundle) -> None:
                 table.versions.reset(Version(1, bundle.fingerprint, bundle.facts.name, bundle.facts.dim))
     finally:
         table.close()
-    _write(path, _name(path))
+    complete(path, _name(path))
 
 
-def complete(path: Path, name: str) -> CatalogueFolder:
+def complete(path: Path, name: str, index: Index = "exact") -> CatalogueFolder:
     """Writes `catalogue.json`, with an id of its own, into a folder that holds all else; opens it."""
-    _write(path, name)
-    return open_folder(path)
+    return _write(CatalogueFolder(path, uuid.uuid4().hex, name, index))
 
 
-def _write(path: Path, name: str) -> None:
-    facts = {"format": FORMAT, "id": uuid.uuid4().hex, "name": name}
-    write_whole(path / _ABOUT, (json.dumps(facts | {"checksum": checksum(facts)}, indent=2) + "\n").encode())
+def choose_index(path: Path, index: Index | None) -> CatalogueFolder:
+    """Opens a catalogue's folder by its writer, who asks for an index, or for the one that it has."""
+    folder = open_folder(path)
+    return folder if index in (None, folder.index) else _write(replace(folder, index=index))
+
+
+def _write(folder: CatalogueFolder) -> CatalogueFolder:
+    facts: dict[str, Any] = {"format": FORMAT, "id": folder.id, "name": folder.name}
+    if folder.index != "exact":
+        facts["index"] = folder.index
+    sealed = facts | {"checksum": checksum(facts)}
+    write_whole(folder.path / _ABOUT, (json.dumps(sealed, indent=2) + "\n").encode())
+    return open_folder(folder.path)
 
 
 def _name(path: Path) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from twinset.catalogue.folder import CatalogueFolder
+from twinset.store import graph
 from twinset.store.rows import Rows, Source
 
 
@@ -20,7 +21,10 @@ class VersionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What `info` tells; `bytes` is the folder's size, `built` the UTC time of the last run."""
+    """What `info` tells; `bytes` is the folder's size, `built` the UTC time of the last run.
+
+    `index` is `exact` or `hnsw`, `graph` how many vectors the graph is of.
+    """
 
     photos: int
     items: int
@@ -30,6 +34,8 @@ class Info:
     store: str
     bytes: int
     built: str
+    index: str
+    graph: int
     sources: tuple[Source, ...]
     versions: tuple[VersionInfo, ...]
 
@@ -47,6 +53,8 @@ def look(folder: CatalogueFolder, rows: Rows) -> Info:
             store="local",
             bytes=folder.bytes(),
             built=state.built,
+            index=folder.index,
+            graph=graph.rows_covered(folder.derived(version)),
             sources=tuple(rows.sources()),
             versions=tuple(
                 VersionInfo(

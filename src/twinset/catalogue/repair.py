@@ -198,7 +198,9 @@ def _copies(opened: _Open) -> Iterator[str]:
 def _derive(opened: _Open) -> None:
     """Makes anew what is derived, and takes away what belongs to no version."""
     versions = {str(version.number): version for version in opened.rows.versions.all()}
-    derived.catch_up(opened.folder, opened.rows, opened.rows.live(), rebuild=True)
+    live = opened.rows.live()
+    derived.catch_up(opened.folder, opened.rows, live, rebuild=True)
+    derived.catch_up_graph(opened.folder, live, opened.progress)
     for place in (opened.folder.path / "derived").iterdir():
         if place.is_dir() and place.name not in versions:
             shutil.rmtree(place)

@@ -1,11 +1,11 @@
-"""A photo, or an item → an `Answer`: embed, filter, search exactly, rank items, page."""
+"""A photo, or an item → an `Answer`: embed, filter, search, rank items, page."""
 
 import hashlib
 import json
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,8 +25,8 @@ from twinset.store.columns import Columns
 from twinset.store.database import MEND
 from twinset.store.rows import Rows
 from twinset.store.schema import Row
-from twinset.store.vectors import exact_scores
 from twinset.store.versions import Version
+from twinset.store.view import exact_scores
 
 _SHORTEST: Final = 1e-6
 """A sum of vectors that is shorter has no direction."""
@@ -153,6 +153,7 @@ def _answer(asked: _Search) -> Answer:
     )
     first = after.rank + 1 if after else 1
     members = _members(asked, chosen, columns, ranked)
+    ranked = _settled(asked, ranked, members, exact=view.exact)
     return Answer(
         hits=tuple(_hit(rank, members[r.key]) for rank, r in enumerate(ranked, first)),
         query_id=uuid.uuid4().hex,
@@ -166,12 +167,7 @@ def _answer(asked: _Search) -> Answer:
 def _members(
     asked: _Search, chosen: Candidates, columns: Columns | None, ranked: Sequence[Ranked]
 ) -> dict[str, list[_Member]]:
-    """The photos of each key that may be found, as they are ordered: best first, ties by photo id.
-
-    Raises:
-        CatalogueError: the rows do not give the scores by which they were ranked.
-
-    """
+    """The photos of each key that may be found, as they are ordered: best first, ties by photo id."""
     rows, keys = asked.rows, [r.key for r in ranked]
     match asked.options.by:
         case "photo":
@@ -188,11 +184,25 @@ def _members(
     for row, score in zip(found, scores, strict=True):
         if score >= asked.options.least:
             members[key_of(row.photo, asked.options)].append(_Member(score + chosen.lift_of(row.id), score, row))
-    for r in ranked:
-        members[r.key].sort(key=_Member.order)
-        if not members[r.key] or members[r.key][0].rank_by != r.score:
-            raise CatalogueError(f"{rows.path} is damaged: the photos of {r.key} do not agree", MEND)
+    for found_of_key in members.values():
+        found_of_key.sort(key=_Member.order)
     return members
+
+
+def _settled(
+    asked: _Search, ranked: Sequence[Ranked], members: Mapping[str, Sequence[_Member]], *, exact: bool
+) -> list[Ranked]:
+    """The same, each by the best of all its photos: a graph may have met another of them first.
+
+    Raises:
+        CatalogueError: the rows do not give the scores by which they were ranked.
+
+    """
+    for r in ranked:
+        scores = [member.rank_by for member in members.get(r.key, ())]
+        if r.score not in (scores[:1] if exact else scores):
+            raise CatalogueError(f"{asked.rows.path} is damaged: the photos of {r.key} do not agree", MEND)
+    return sorted((Ranked(r.key, members[r.key][0].rank_by) for r in ranked), key=group.order)
 
 
 def _hit(rank: int, members: Sequence[_Member]) -> Hit:

@@ -45,7 +45,7 @@ def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> 
         for version in versions:
             bundle = folder.bundle(version)
             bundles.save(place / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
-        made = folders.complete(place, folder.name)
+        made = folders.complete(place, folder.name, folder.index)
         table = Rows(place)
         try:
             derived.catch_up(made, table, table.live())

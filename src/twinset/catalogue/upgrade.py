@@ -204,6 +204,7 @@ def _completed(
                 continue
             if switch and version != rows.live():
                 derived.catch_up(folder, rows, version, rebuild=not rows.versions.answered(version))
+                derived.catch_up_graph(folder, version, progress)
                 with rows.transaction():
                     rows.versions.switch(version)
             copies = len(rows.made_from_copies(version))

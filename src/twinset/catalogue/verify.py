@@ -7,7 +7,7 @@ from typing import Final
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.errors import IntegrityError, TwinsetError
 from twinset.records import Problem
-from twinset.store import columns, copies, rows, vectors
+from twinset.store import columns, copies, graph, rows, vectors
 from twinset.store.copies import Copies
 from twinset.store.database import MEND
 from twinset.store.rows import Rows
@@ -43,6 +43,11 @@ def _of_version(folder: CatalogueFolder, table: Rows, version: Version) -> list[
     return [
         *_guarded(f"bundles/{version.fingerprint}", _BUNDLE, bundle),
         *_guarded(f"derived/{place.name}", _REPAIR, lambda: vectors.problems(place, table, version, folder.id)),
+        *_guarded(
+            f"derived/{place.name}/{graph.NAME}",
+            _REPAIR,
+            lambda: vectors.graph_problems(place, version, folder.id),
+        ),
     ]
 
 

@@ -1,6 +1,8 @@
 """The live version as a reader holds it: its embedder, and its vectors at the latest sequence number."""
 
+import logging
 import threading
+from typing import Final
 
 from twinset.catalogue import derived
 from twinset.catalogue.folder import CatalogueFolder
@@ -8,12 +10,15 @@ from twinset.embedder import Embedder
 from twinset.errors import CatalogueError
 from twinset.records import CatalogueState
 from twinset.runtime import Device
-from twinset.store import vectors
+from twinset.store import graph, vectors
 from twinset.store.columns import Columns
 from twinset.store.database import MEND
 from twinset.store.rows import Rows, State
-from twinset.store.vectors import View
 from twinset.store.versions import Version
+from twinset.store.view import View
+
+_LOG: Final = logging.getLogger(__name__)
+_UNUSED: Final = "not used, as it is damaged or FAISS is not installed: searches are exact; see `twinset verify`"
 
 
 class Live:
@@ -25,6 +30,7 @@ class Live:
         self._lock = threading.Lock()
         self._embedders: dict[Device, Embedder] = {}
         self._view: View | None = None
+        self._graph: tuple[int, int] | None = None
         self._columns: Columns | None = None
         self._state: CatalogueState | None = None
 
@@ -47,16 +53,18 @@ class Live:
     def view(self, version: Version, state: State) -> View:
         """The vectors at a state, inside a snapshot of the rows."""
         with self._lock:
-            view = self._view
-            if view is None or (view.version, view.sequence) != (version.number, state.sequence):
-                folder = self._folder.derived(version)
+            view, folder = self._view, self._folder.derived(version)
+            there, known = graph.stamp(folder), self._graph
+            if view is None or (view.version, view.sequence, known) != (version.number, state.sequence, there):
                 view = vectors.open_view(folder, self._rows, version, state.sequence, self._folder.id)
                 count, total = view.tally()
                 if count != state.photos or (count, total) != self._rows.tally(version):
                     raise CatalogueError(
                         f"{self._rows.path} is damaged: {state.photos:,} photos, {count:,} vectors", MEND
                     )
-                self._view = view
+                self._view, self._graph = view, there
+                if there not in (None, known) and view.graph is None:
+                    _LOG.warning("%s/%s: %s", folder, graph.NAME, _UNUSED)
             return view
 
     def columns(self, state: State) -> Columns:

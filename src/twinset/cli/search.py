@@ -10,6 +10,7 @@ import typer
 from twinset import photos, sheet
 from twinset.catalogue import Catalogue, IndexOptions, index
 from twinset.catalogue.build import SKIPPED
+from twinset.catalogue.folder import Index
 from twinset.catalogue.options import By, OutOfStock
 from twinset.cli.output import (
     Bundle,
@@ -73,12 +74,18 @@ def index_command(
             help="Read every photo: else one that changed, but kept its size and modification time, is not seen.",
         ),
     ] = False,
+    index_: Annotated[
+        Index | None,
+        typer.Option(
+            "--index", help="How it is searched from now on: `exact` (at first), or by a graph, for many photos."
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Makes a catalogue of a manifest or a folder, or brings it up to date."""
     talk = Talk(quiet)
-    options = IndexOptions(source, replace, domain == "any", ignore_boxes, photos_root, verify_content)
+    options = IndexOptions(source, replace, domain == "any", ignore_boxes, photos_root, verify_content, index_)
     report = index(catalogue, photos_, bundle=bundle, device=device, options=options, progress=talk.progress())
     talk.skipped(report.faults, report.rows, catalogue / SKIPPED)
     if report.gone:

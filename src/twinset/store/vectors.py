@@ -1,4 +1,4 @@
-"""Vectors derived from the rows: a memory-mapped f32 matrix, searched exactly, that may be thrown away.
+"""Vectors derived from the rows: a memory-mapped f32 matrix that may be thrown away.
 
 `derived/<version>/` holds `vectors.f32` and `ids.i64`, which only ever grow, and `state.json`, replaced last,
 which says how much of them counts, the sequence number that they have reached, a checksum a block, and its own.
@@ -6,9 +6,7 @@ which says how much of them counts, the sequence number that they have reached, 
 
 import json
 import os
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -17,19 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from twinset.files import write_whole
+from twinset.progress import Progress
 from twinset.records import Vectors
+from twinset.store import graph
+from twinset.store.blocks import sums
+from twinset.store.graph import Matrix
 from twinset.store.rows import Ids, Rows
 from twinset.store.schema import checksum
 from twinset.store.versions import Version
+from twinset.store.view import View
 
 _FORMAT: Final = 1
-_BLOCK: Final = 65_536
 _STATE: Final = "state.json"
 _VECTORS: Final = "vectors.f32"
 _IDS: Final = "ids.i64"
 _ANEW: Final = "the next `index` makes them anew, and so does `verify --repair`"
-
-Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,101 +46,17 @@ class _Derived:
     ids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """The vectors of one version at one sequence number; safe to share between threads.
-
-    `parts` are matrices `(N, D)` with the photos' numbers `(N,)`, -1 where a slot no longer counts. `lift`, by
-    photo number, is added to the scores by which photos are ranked.
-    """
-
-    sequence: int
-    version: int
-    parts: tuple[tuple[Vectors, Ids], ...]
-    lift: Scores | None = None
-
-    def __len__(self) -> int:
-        return sum(int(np.count_nonzero(ids >= 0)) for _, ids in self.parts)
-
-    def tally(self) -> tuple[int, int]:
-        """How many photos there are, and the sum of their numbers."""
-        alive = [ids[ids >= 0] for _, ids in self.parts]
-        return sum(map(len, alive)), sum(int(ids.sum()) for ids in alive)
-
-    def only(self, kept: npt.NDArray[np.bool_]) -> "View":
-        """The same without the photos that `kept`, by photo number, leaves out."""
-        parts = tuple((vectors, np.where((ids >= 0) & kept[ids], ids, -1)) for vectors, ids in self.parts)
-        return replace(self, parts=parts)
-
-    def search(self, query: Vectors, k: int, least: float = -1.0) -> tuple[Ids, Scores]:
-        """The `k` nearest photos exactly: numbers and scores, best first, ties by number.
-
-        A score is the cosine similarity plus the photo's lift; `least` is of the similarity alone. Float32 products
-        pick the candidates, with more room than they can err by; float64 adds the lift and settles the order.
-        """
-        margin = 2.0 * len(query) * 2.0**-24
-        near: list[_Near] = []
-        floor, kept = -np.inf, np.empty(0)
-        for vectors, ids in self._blocks():
-            similar = vectors @ query
-            scores = similar if self.lift is None else similar + self.lift[ids]
-            rows = np.flatnonzero((scores >= floor) & (ids >= 0) & (similar >= least - margin))
-            near.append(_Near(vectors, ids, rows, scores[rows]))
-            sure = rows[similar[rows] >= least + margin] if least > -1 else rows
-            kept = np.concatenate([kept, scores[sure]])
-            if len(kept) > k:
-                kept = np.partition(kept, len(kept) - k)[-k:]
-                floor = float(kept[0]) - margin
-        return self._settled(near, query, k, (floor, least))
-
-    def _settled(
-        self, near: Sequence["_Near"], query: Vectors, k: int, bounds: tuple[float, float]
-    ) -> tuple[Ids, Scores]:
-        """The order of candidates: of those above the floor of scores and the least similarity."""
-        floor, least = bounds
-        ids: list[Ids] = [np.empty(0, np.int64)]
-        exact: list[Scores] = [np.empty(0)]
-        for block in near:
-            rows = block.rows[block.scores >= floor]
-            for start in range(0, len(rows), 4096):
-                part = rows[start : start + 4096]
-                similar = exact_scores(block.vectors[part], query)
-                part, similar = part[similar >= least], similar[similar >= least]
-                ids.append(block.ids[part])
-                exact.append(similar if self.lift is None else similar + self.lift[ids[-1]])
-        all_ids, all_scores = np.concatenate(ids), np.concatenate(exact)
-        order = np.lexsort((all_ids, -all_scores))[:k]
-        return all_ids[order], all_scores[order]
-
-    def _blocks(self) -> Iterator[tuple[Vectors, Ids]]:
-        for vectors, ids in self.parts:
-            for start in range(0, len(ids), _BLOCK):
-                yield vectors[start : start + _BLOCK], ids[start : start + _BLOCK]
-
-
-@dataclass(frozen=True, slots=True)
-class _Near:
-    """Rows of a block that may be among the nearest, with their scores as float32 gives them."""
-
-    vectors: Vectors
-    ids: Ids
-    rows: npt.NDArray[np.intp]
-    scores: npt.NDArray[np.floating[Any]]
-
-
-def exact_scores(vectors: Vectors, query: Vectors) -> Scores:
-    """Cosine similarities `(N,)` in [-1, 1], summed in float64 row by row: the same wherever a row stands."""
-    scores: Scores = np.clip((vectors.astype(np.float64) * query.astype(np.float64)).sum(axis=1), -1.0, 1.0)
-    return scores
-
-
 def open_view(folder: Path, rows: Rows, version: Version, sequence: int, catalogue: str) -> View:
     """The vectors at `sequence`, inside a snapshot of the rows: from disk, and what is newer from the rows."""
     derived = _load(folder, version, catalogue)
     if derived is not None and derived[0].sequence <= sequence:
         state, vectors, ids = derived
         ids = _still(ids, rows, version, state)
-        view = View(sequence, version.number, ((vectors, ids), *rows.vectors_since(version, state.sequence)))
+        walked = graph.open_graph(folder, _matrix(state, vectors))
+        covered = 0 if walked is None else walked.rows
+        parts = (vectors[:covered], ids[:covered]), (vectors[covered:], ids[covered:])
+        newer = rows.vectors_since(version, state.sequence)
+        view = View(sequence, version.number, (*parts, *newer), graph=walked)
         if view.tally() == rows.tally(version):
             return view
     return View(sequence, version.number, tuple(rows.vectors_since(version, 0)))
@@ -177,6 +93,25 @@ def catch_up(folder: Path, rows: Rows, version: Version, catalogue: str, *, rebu
                 return
         _discard(folder)
         _write(folder, new, rows.vectors_since(version, 0))
+
+
+def catch_up_graph(folder: Path, version: Version, catalogue: str, cores: int, progress: Progress) -> None:
+    """Builds a graph beside vectors that are up to date, by a writer, where there is none that is still good.
+
+    Raises:
+        MissingExtraError: FAISS is not installed.
+
+    """
+    loaded = _load(folder, version, catalogue)
+    if loaded is not None:
+        state, vectors, ids = loaded
+        graph.catch_up(folder, _matrix(state, vectors), ids, cores, progress)
+
+
+def graph_problems(folder: Path, version: Version, catalogue: str) -> list[str]:
+    """What does not agree about the graph; nothing where there is none, or the vectors themselves are bad."""
+    loaded = _load(folder, version, catalogue)
+    return [] if loaded is None else graph.problems(folder, _matrix(*loaded[:2]))
 
 
 def problems(folder: Path, rows: Rows, version: Version, catalogue: str) -> list[str]:
@@ -235,10 +170,14 @@ def _agreeing(folder: Path, data: bytes, version: Version, catalogue: str) -> tu
         ids = np.array(_mapped(folder / _IDS, np.dtype("<i8"), (state.rows,)))
     except (OSError, ValueError):
         return None
-    if _sums(ids) != state.ids or _sums(vectors) != state.vectors:
+    if sums(ids) != state.ids or sums(vectors) != state.vectors:
         return None
     ids[list(state.dead)] = -1
     return state, vectors, ids
+
+
+def _matrix(state: _Derived, vectors: Vectors) -> Matrix:
+    return Matrix(state.catalogue, state.version, vectors, state.vectors)
 
 
 def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -270,15 +209,8 @@ def _state_text(state: _Derived) -> str:
     return json.dumps(raw | {"checksum": checksum(raw)})
 
 
-def _sums(array: npt.NDArray[Any]) -> tuple[int, ...]:
-    """A CRC-32 of each block; zlib lets other threads run meanwhile."""
-    blocks = [array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK)]
-    with ThreadPoolExecutor() as pool:
-        return tuple(pool.map(lambda block: zlib.crc32(np.ascontiguousarray(block).data), blocks))
-
-
 def _discard(folder: Path) -> None:
-    for name in (_STATE, _VECTORS, _IDS):
+    for name in (_STATE, _VECTORS, _IDS, graph.NAME):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -294,11 +226,9 @@ def _write(folder: Path, state: _Derived, newer: Iterable[tuple[Vectors, Ids]]) 
         for file in (vectors_file, ids_file):
             file.flush()
             os.fsync(file.fileno())
-    sums = (
-        _sums(_mapped(folder / _VECTORS, np.dtype("<f4"), (rows, state.dim))),
-        _sums(_mapped(folder / _IDS, np.dtype("<i8"), (rows,))),
-    )
-    write_whole(folder / _STATE, _state_text(replace(state, rows=rows, vectors=sums[0], ids=sums[1])).encode())
+    of_vectors = sums(_mapped(folder / _VECTORS, np.dtype("<f4"), (rows, state.dim)))
+    of_ids = sums(_mapped(folder / _IDS, np.dtype("<i8"), (rows,)))
+    write_whole(folder / _STATE, _state_text(replace(state, rows=rows, vectors=of_vectors, ids=of_ids)).encode())
 
 
 def _at(path: Path, offset: int) -> BinaryIO:

@@ -16,8 +16,8 @@ from twinset.records import Vectors
 from twinset.runtime import Device
 from twinset.store.columns import Column, Columns, Mask
 from twinset.store.rows import Ids, Rows
-from twinset.store.vectors import View
 from twinset.store.versions import Version
+from twinset.store.view import View
 
 _MOST: Final = 8
 
