@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from PIL import Image
 
 from twinset import bundle
 from twinset.catalogue import Catalogue, folder
+from twinset.catalogue.folder import CatalogueFolder
 from twinset.datasets import wardrobe
-from twinset.records import Photo, photo_id
+from twinset.records import Photo, Vectors, photo_id
 from twinset.store import columns, vectors
-from twinset.store.rows import Rows
+from twinset.store.rows import Rows, Version
 
 ROUNDS = 15
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -33,28 +36,40 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def make(path: Path, count: int) -> None:
-    """A catalogue of `count` random vectors, three photos an item."""
+def store(path: Path, blocks: Iterable[Vectors], dim: int | None = None) -> tuple[CatalogueFolder, Rows, Version]:
+    """A catalogue of these vectors, three photos an item, nothing derived yet; of another D than its bundle's."""
     made = folder.create(path, bundle.open_bundle("colour"))
     rows = Rows(path, write=True)
-    version = rows.live()
+    version = replace(rows.live(), dim=dim or rows.live().dim)
+    with rows.transaction():
+        rows.reset_versions(version)
+    number = 0
+    for block in blocks:
+        with rows.transaction():
+            for vector in block:
+                put(rows, version, number, vector)
+                number += 1
+    return made, rows, version
+
+
+def put(rows: Rows, version: Version, number: int, vector: Vectors) -> None:
+    name, item = f"{number:07d}.jpg", number // 3
+    facts = {"price": str(item % 5000), "colour": f"c{item % 40}", "size": "S|M|L", "style": f"s{item // 4}"}
+    category = f"BIG{item % 8}/small{item % 50}"
+    photo = Photo(name, f"item{item:07d}", category, attributes=facts, photo_id=photo_id("main", name))
+    rows.put_vector(version, rows.put(photo, "main", ("0" * 64, 1, 1), None), vector, "source")
+
+
+def drawn(count: int, dim: int) -> Iterator[Vectors]:
     generator = np.random.Generator(np.random.PCG64(7))
     for start in range(0, count, 10_000):
-        block = generator.random((min(10_000, count - start), version.dim), np.float32) ** 8
-        block /= np.linalg.norm(block, axis=1, keepdims=True)
-        with rows.transaction():
-            for number, vector in enumerate(block, start):
-                name = f"{number:07d}.jpg"
-                item = number // 3
-                facts = {
-                    "price": str(item % 5000),
-                    "colour": f"c{item % 40}",
-                    "size": "S|M|L",
-                    "style": f"s{item // 4}",
-                }
-                category = f"BIG{item % 8}/small{item % 50}"
-                photo = Photo(name, f"item{item:07d}", category, attributes=facts, photo_id=photo_id("main", name))
-                rows.put_vector(version, rows.put(photo, "main", ("0" * 64, 1, 1), None), vector, "source")
+        block = generator.random((min(10_000, count - start), dim), np.float32) ** 8
+        yield block / np.linalg.norm(block, axis=1, keepdims=True)
+
+
+def make(path: Path, count: int) -> None:
+    """A catalogue of `count` random vectors."""
+    made, rows, version = store(path, drawn(count, bundle.open_bundle("colour").facts.dim))
     vectors.catch_up(made.derived(version), rows, version, made.id)
     started = time.perf_counter()
     columns.catch_up(path / "derived", rows, made.id)
