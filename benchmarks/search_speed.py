@@ -23,7 +23,8 @@ from twinset.catalogue.folder import CatalogueFolder
 from twinset.datasets import wardrobe
 from twinset.records import Photo, Vectors, photo_id
 from twinset.store import columns, vectors
-from twinset.store.rows import Rows, Version
+from twinset.store.rows import Rows
+from twinset.store.versions import Version
 
 ROUNDS = 15
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -42,7 +43,7 @@ def store(path: Path, blocks: Iterable[Vectors], dim: int | None = None) -> tupl
     rows = Rows(path, write=True)
     version = replace(rows.live(), dim=dim or rows.live().dim)
     with rows.transaction():
-        rows.reset_versions(version)
+        rows.versions.reset(version)
     number = 0
     for block in blocks:
         with rows.transaction():

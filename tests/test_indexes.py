@@ -68,7 +68,7 @@ class Contract(RuleBasedStateMachine):
         Rows.create(self.folder)
         self.rows = Rows(self.folder, write=True)
         with self.rows.transaction():
-            self.rows.reset_versions(VERSION)
+            self.rows.versions.reset(VERSION)
         self.reference, self.names = Reference(), dict[int, int]()
 
     def teardown(self) -> None:
@@ -156,7 +156,7 @@ def rows(tmp_path: Path) -> Iterator[Rows]:
     Rows.create(tmp_path)
     opened = Rows(tmp_path, write=True)
     with opened.transaction():
-        opened.reset_versions(VERSION)
+        opened.versions.reset(VERSION)
     yield opened
     opened.close()
 

@@ -197,15 +197,15 @@ def _copies(opened: _Open) -> Iterator[str]:
 
 def _derive(opened: _Open) -> None:
     """Makes anew what is derived, and takes away what belongs to no version."""
-    versions = {str(version.number): version for version in opened.rows.versions.all()}
-    live = opened.rows.live()
-    derived.catch_up(opened.folder, opened.rows, live, rebuild=True)
-    derived.catch_up_graph(opened.folder, live, opened.progress)
+    live, versions = opened.rows.live(), opened.rows.versions.all()
+    for version in versions:
+        if version == live or opened.folder.derived(version).is_dir():
+            derived.catch_up(opened.folder, opened.rows, version, rebuild=True)
+    numbers = {str(version.number) for version in versions}
     for place in (opened.folder.path / "derived").iterdir():
-        if place.is_dir() and place.name not in versions:
+        if place.is_dir() and place.name not in numbers:
             shutil.rmtree(place)
-        elif place.is_dir():
-            derived.catch_up(opened.folder, opened.rows, versions[place.name], rebuild=True)
+    derived.catch_up_graph(opened.folder, live, opened.progress)
 
 
 def _parts(every: Sequence[T]) -> Iterator[Sequence[T]]:
