@@ -1,4 +1,4 @@
-"""Records of photos ↔ one Parquet file, a group of rows at a time: the only user of pyarrow."""
+"""Records of photos ↔ one Parquet file, a group of rows at a time."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from twinset.errors import DumpError, MissingExtraError, PathError, ResourceError, first_line
+from twinset import arrow
+from twinset.errors import DumpError, PathError
 from twinset.store.copies import Copy
 from twinset.store.refill import CONTENT, PHOTO_ID, Record
 from twinset.store.schema import COLUMNS, checksum
@@ -57,7 +58,7 @@ def writing(path: Path, dim: int) -> Iterator[Writer]:
         MissingExtraError: pyarrow is not installed.
 
     """
-    pa, pq = _libraries()
+    pa, pq = arrow.libraries()
     with pq.ParquetWriter(path, _schema(pa, dim), write_page_checksum=True, compression="zstd") as file:
         yield Writer(pa, file, dim)
 
@@ -76,7 +77,7 @@ class Reader:
 
         """
         for number in range(self._file.num_row_groups):
-            with _translated(self._path):
+            with arrow.translated(self._path, DumpError, _MEND):
                 records = _records(self._file.read_row_group(number))
             yield records
 
@@ -91,10 +92,10 @@ def reading(path: Path) -> Iterator[Reader]:
         DumpError: it is damaged, or was not written by `twinset dump`.
 
     """
-    pa, pq = _libraries()
+    pa, pq = arrow.libraries()
     if not path.is_file():
         raise PathError(f"there is no file {path}", "name a file that twinset dump wrote")
-    with _translated(path):
+    with arrow.translated(path, DumpError, _MEND):
         file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
     with file:
         metadata = file.metadata.metadata or {}
@@ -145,26 +146,3 @@ def _schema(pa: Any, dim: int) -> Any:
     vector = [pa.field(name, kind, nullable=False) for name, kind in zip(_VECTOR, kinds, strict=True)]
     copy = [pa.field(name, kind) for name, kind in zip(_COPY, (pa.int64(), pa.int64(), pa.binary()), strict=True)]
     return pa.schema([*row, *vector, *copy])
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    import pyarrow
-
-    try:
-        yield
-    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise ResourceError(f"{path} cannot be read: {first_line(error)}", "check its permissions") from error
-        raise DumpError(f"{path} is damaged: {first_line(error)}", _MEND) from error
-
-
-def _libraries() -> tuple[ModuleType, ModuleType]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtraError(
-            "Parquet files need pyarrow, which is not installed", 'pip install "twinset[parquet]"'
-        ) from error
-    return pyarrow, parquet

@@ -1,4 +1,4 @@
-"""A CSV manifest, or a plain folder, → `Manifest`."""
+"""A CSV or Parquet manifest, or a plain folder, → `Manifest`."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from twinset.errors import ManifestError, PathError, disk_errors
+from twinset.manifest import parquet
 from twinset.manifest.folder import folder_photos
 from twinset.manifest.table import Confined, Manifest, shortest
 from twinset.records import Box, Fault, Photo, photo_id
@@ -28,13 +29,16 @@ def read(path: str | Path, *, source: str = MAIN, photos_root: Path | None = Non
 
     Raises:
         PathError: there is no such manifest or folder.
-        ManifestError: it is no CSV in UTF-8, or lacks the columns `path` and `item_id`.
+        ManifestError: it is no CSV in UTF-8 and no Parquet, or lacks the columns `path` and `item_id`.
+        MissingExtraError: it is Parquet, and pyarrow is not installed.
 
     """
     path = Path(path)
     folder = _is(path, Path.is_dir)
     if not folder and not _is(path, Path.is_file):
-        raise PathError(f"there is no manifest or folder {path}", "name a CSV file or a folder of photos")
+        raise PathError(
+            f"there is no manifest or folder {path}", "name a CSV, a Parquet file or a folder of photos"
+        )
     root = photos_root or (path if folder else path.parent)
     if not _is(root, Path.is_dir):
         raise PathError(f"there is no folder {root}", "name the folder in which the paths start")
@@ -47,13 +51,20 @@ def read(path: str | Path, *, source: str = MAIN, photos_root: Path | None = Non
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header of a CSV manifest, and each row that is not blank with the line on which it begins.
+    """The header of a manifest, and each row that is not blank with the line on which it begins.
+
+    In a Parquet file, `.parquet` by its name, the rows are counted from 1 and stand for lines.
 
     Raises:
         PathError: it cannot be read.
-        ManifestError: it is no CSV in UTF-8, or lacks the columns `path` and `item_id`.
+        ManifestError: it is no CSV in UTF-8 and no Parquet, or lacks the columns `path` and `item_id`.
+        MissingExtraError: it is Parquet, and pyarrow is not installed.
 
     """
+    if parquet.is_parquet(path):
+        header = [name.strip() for name in parquet.columns(path)]
+        _check_header(header, path)
+        return header, list(enumerate(parquet.rows(path), 1))
     rows: list[tuple[int, list[str]]] = []
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
@@ -113,7 +124,7 @@ def _check_header(header: Sequence[str], path: Path) -> None:
         if column not in header:
             raise ManifestError(
                 f"{path} has no column {column} (it has {', '.join(header[:8]) or 'none'})",
-                "a manifest is a CSV, separated by commas, with the columns path and item_id",
+                "a manifest is a CSV, separated by commas, or Parquet, with the columns path and item_id",
             )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:

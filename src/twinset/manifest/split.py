@@ -1,15 +1,14 @@
 """Parts of a manifest by the hash of a value: the same for every order of the rows."""
 
-import csv
 import hashlib
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from twinset.errors import UsageError, disk_errors
+from twinset.errors import UsageError
+from twinset.manifest.read import read_rows
 from twinset.manifest.table import Manifest, fields, write_rows
 from twinset.records import Photo
 from twinset.where import check_field
@@ -78,7 +77,7 @@ def assign(
 
 
 def write_split(source: Path, out: Path, table: Manifest, splits: Sequence[str]) -> None:
-    """Writes the manifest `source`, read as `table`, with the split of each of its photos.
+    """Writes the manifest `source`, read as `table`, as a CSV with the split of each of its photos.
 
     Every other cell stays as it is, and so do faulty rows; a folder becomes a manifest, without its faults.
 
@@ -119,17 +118,13 @@ def _fraction(text: str) -> float:
 
 
 def _rows_again(source: Path, table: Manifest, splits: Mapping[int, str]) -> list[list[str]]:
-    """The rows of a CSV with the splits by line, in the column that is there or in a new one."""
-    with disk_errors(source):
-        text = source.read_bytes().decode("utf-8-sig")
-    header, *rows = (row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row)
-    lines = sorted([*splits, *(fault.line for fault in table.faults)])
+    """The rows of a manifest with the splits by line, in the column that is there or in a new one."""
+    header, rows = read_rows(source)
     if "split" not in table.columns:
         # a faulty row gets a cell too: else one with a cell too many would become a good one
-        added = ([*row, splits.get(line, "")] for line, row in zip(lines, rows, strict=True))
-        return [[*header, "split"], *added]
+        return [[*header, "split"], *([*row, splits.get(line, "")] for line, row in rows)]
     place = table.columns.index("split")
-    return [header, *(_with(row, place, splits.get(line)) for line, row in zip(lines, rows, strict=True))]
+    return [header, *(_with(row, place, splits.get(line)) for line, row in rows)]
 
 
 def _with(row: list[str], place: int, split: str | None) -> list[str]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from twinset.errors import ManifestError, disk_errors
+from twinset.errors import ManifestError, UsageError, disk_errors
 from twinset.files import write_whole
+from twinset.manifest.parquet import is_parquet
 from twinset.records import Fault, Photo
 
 
@@ -72,12 +73,15 @@ def is_address(path: str) -> bool:
 
 
 def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Writes a manifest, its header first, whole in place of one that is there.
+    """Writes a manifest as CSV, its header first, whole in place of one that is there.
 
     Raises:
+        UsageError: it is named as a Parquet file.
         PathError, DiskFullError, ResourceError: it cannot be written, by the reason.
 
     """
+    if is_parquet(path):
+        raise UsageError(f"{path}: manifests are written as CSV", f"name it {path.with_suffix('.csv').name}")
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     with disk_errors(path):
