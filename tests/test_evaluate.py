@@ -98,7 +98,7 @@ def test_default_split() -> None:
 
 def test_unknown_names() -> None:
     """A protocol or split that does not exist is usage, and the mend lists those that do."""
-    with pytest.raises(UsageError, match=r"there is no protocol 'view': use one of .*views"):
+    with pytest.raises(UsageError, match=r"there is no protocol 'view': did you mean views\?"):
         choose([], "view")
     with pytest.raises(UsageError, match=r"there is no split 'dev': use one of train, val, test, all"):
         choose([], split="dev")

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from twinset.errors import BusyError, CatalogueError, DiskFullError, ReadOnlyErr
 from twinset.records import Photo, Vectors, photo_id
 from twinset.store import database, vectors
 from twinset.store.copies import Copies, Copy
-from twinset.store.rows import Rows, Source
+from twinset.store.rows import OF_ALL_VERSIONS, Rows, Source
 from twinset.store.schema import pack, unpack
 from twinset.store.vectors import catch_up, open_view
 from twinset.store.versions import Version
@@ -682,3 +683,13 @@ def test_a_view_is_brute_force(drawn: Vectors, copies: list[int], dead: set[int]
     numbers, scores = view.search(query, k)
     assert list(zip((-scores).tolist(), numbers.tolist(), strict=True)) == sorted(loop)[:k]
     assert view.tally() == (len(loop), sum(number for _, number in loop))
+
+
+def test_removing_a_photo_looks_at_its_own_vectors_only(tmp_path: Path) -> None:
+    """By an index: a scan for each photo made the removal of half of 80,000 photos last more than an hour."""
+    Rows.create(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "rows.sqlite")) as database:
+        plan = database.execute(f"EXPLAIN QUERY PLAN DELETE FROM vectors WHERE {OF_ALL_VERSIONS}", (1,))
+        steps = [step for *_, step in plan]
+    assert any(step.startswith("SEARCH vectors USING") for step in steps)
+    assert not any("SCAN vectors" in step for step in steps)

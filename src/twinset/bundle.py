@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from twinset.errors import BundleError, PathError
+from twinset.errors import BundleError, PathError, did_you_mean
 from twinset.files import write_whole
 from twinset.preprocess import Preprocess
 
@@ -129,9 +129,8 @@ def _shipped(name: str) -> Path:
     names = shipped_names()
     if name in names:
         return Path(str(resources.files("twinset") / "models" / name))
-    raise PathError(
-        f"there is no bundle {name}", f"name a folder with a {FACTS}, or one that ships: {', '.join(names)}"
-    )
+    otherwise = f"name a folder with a {FACTS}, or one that ships: {', '.join(names)}"
+    raise PathError(f"there is no bundle {name}", did_you_mean(name, names, otherwise))
 
 
 def _model_bytes(path: Path) -> bytes:

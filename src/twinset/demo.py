@@ -11,7 +11,7 @@ from twinset.datasets import wardrobe
 from twinset.errors import PathError
 from twinset.evaluate import evaluate
 from twinset.manifest import Manifest
-from twinset.progress import Progress
+from twinset.progress import Progress, counted
 from twinset.records import Answer, Box, Evaluation, Photo, Pixels, Vectors
 from twinset.sheet import Tile
 
@@ -59,9 +59,12 @@ def run(out: Path, progress: Progress) -> Demo:
     with Catalogue.build(out / "shop.catalogue", table, progress=progress) as catalogue:
         protocol, _ = protocols.choose(drawn.photos, "consumer-to-shop", "all")
         protocol = protocols.override(protocol, queries=("domain=customer", "split=test"))
-        measured = evaluate(drawn.photos, lambda chosen: _vectors(catalogue, drawn, chosen), protocol, "test")
+        measured = evaluate(
+            drawn.photos, lambda chosen: _vectors(catalogue, drawn, chosen, progress), protocol, "test"
+        )
         customers = [p for p in drawn.photos if p.domain == "customer" and p.value("split") == "test"]
-        searches = [_search(catalogue, drawn, photo) for photo in customers]
+        each = counted(customers, progress, "searching", len(customers))
+        searches = [_search(catalogue, drawn, photo) for photo in each]
         shown = _shown(searches)
         rows = [_row(catalogue, search) for search in shown]
     sheet.save(out / "sheet.png", sheet.rows_sheet(rows))
@@ -90,8 +93,10 @@ def _draw(out: Path, table: Path, progress: Progress) -> Manifest:
     return drawn
 
 
-def _vectors(catalogue: Catalogue, drawn: Manifest, chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
-    embedded = catalogue.embed(drawn, chosen)
+def _vectors(
+    catalogue: Catalogue, drawn: Manifest, chosen: Sequence[Photo], progress: Progress
+) -> tuple[Sequence[Photo], Vectors]:
+    embedded = catalogue.embed(drawn, chosen, progress)
     return embedded.photos, embedded.vectors
 
 

@@ -32,6 +32,7 @@
     └── DivergedError                diverged               1   422
 """
 
+import bisect
 import difflib
 import errno
 from collections.abc import Iterable, Iterator
@@ -70,6 +71,9 @@ FETCH_CODES: Final = (
     "not_fetched",
 )
 """The codes of `FetchError`."""
+NEAREST: Final = 3
+"""How many ids are told in place of one that is unknown."""
+_MOST_COMPARED: Final = 20_000
 
 
 class TwinsetError(Exception):
@@ -265,14 +269,20 @@ class DivergedError(TwinsetError):
     code, exit_code, http_status = "diverged", 1, 422
 
 
-def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:
+def did_you_mean(given: str, known: Iterable[str], otherwise: str, *, most: int = 1) -> str:
     """A mend for a name that is unknown: the nearest of those that are known, or else what to say instead.
 
-    >>> did_you_mean("marign", ["margin", "rate"], "use a setting")
+    >>> did_you_mean("Marign", ["margin", "rate"], "use a setting")
     'did you mean margin?'
+    >>> did_you_mean("item_1", ["item_10", "item_11", "skirt"], "see the ids", most=3)
+    'did you mean item_11 or item_10?'
     """
-    near = difflib.get_close_matches(given, list(known), 1)
-    return f"did you mean {near[0]}?" if near else otherwise
+    plain = {name.casefold(): name for name in known if name}
+    names, wanted = sorted(plain), given.casefold()
+    here = bisect.bisect(names, wanted)  # among very many, those that begin alike
+    close = names[max(0, here - _MOST_COMPARED // 2) : here + _MOST_COMPARED // 2]
+    near = [plain[name] for name in difflib.get_close_matches(wanted, close, most)]
+    return f"did you mean {' or '.join(near)}?" if near else otherwise
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from twinset import metrics, protocols
 from twinset.errors import NoQueriesError
 from twinset.manifest.check import levels
+from twinset.progress import SILENT, Progress, counted
 from twinset.protocols import Protocol
 from twinset.records import Evaluation, Photo, Vectors
 
@@ -50,6 +51,7 @@ def evaluate(
     keep: Callable[[Photo], bool] = lambda _: True,
     boxes_ignored: bool = False,
     seed: int = 0,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Measures `protocol` on `photos`; of its queries, those that `keep` keeps.
 
@@ -61,7 +63,7 @@ def evaluate(
         NoQueriesError: no query, none that `keep` keeps, no gallery, or no query with a right answer.
 
     """
-    found = ranked(photos, embeds, protocol, split, keep=keep)
+    found = ranked(photos, embeds, protocol, split, keep=keep, progress=progress)
     names = [f"recall@{k}" for k in DEPTHS] + ["map"]
     first = np.array([r[0] for r in found.ranks])
     table = _table(found.ranks)
@@ -92,6 +94,7 @@ def ranked(
     split: str,
     *,
     keep: Callable[[Photo], bool] = lambda _: True,
+    progress: Progress = SILENT,
 ) -> Ranked:
     """The ranks of the right answers of every query, from which `evaluate` takes its figures.
 
@@ -109,7 +112,8 @@ def ranked(
     codes = _codes(embedded, protocol.relevant)
     units = _gallery(gallery, row, vectors, codes, protocol)
     rows = np.array([row[photo.path] for photo in queries], np.int64)
-    ranks = list(_ranks(queries, vectors[rows], codes[rows], units))
+    each = _ranks(queries, vectors[rows], codes[rows], units)
+    ranks = list(counted(each, progress, "ranking", len(queries)))
     scored = [(photo, r) for photo, r in zip(queries, ranks, strict=True) if len(r)]
     if not scored:
         raise NoQueriesError(

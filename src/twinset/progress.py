@@ -1,6 +1,9 @@
 """What a long step reports to."""
 
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Progress(Protocol):
@@ -30,3 +33,16 @@ class Silent:
 
 
 SILENT: Progress = Silent()
+
+
+def counted(
+    parts: Iterable[T], progress: Progress, what: str, total: int, units: Callable[[T], int] = lambda _: 1
+) -> Iterator[T]:
+    """Hands on `parts`, as one step of `total` units; each part counts when the next one is asked for."""
+    progress.start(what, total)
+    try:
+        for part in parts:
+            yield part
+            progress.advance(units(part))
+    finally:
+        progress.finish()

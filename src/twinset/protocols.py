@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from twinset import where
-from twinset.errors import NoQueriesError, UsageError
+from twinset.errors import NoQueriesError, UsageError, did_you_mean
 from twinset.records import Photo
 
 Level = Literal["item", "photo"]
@@ -50,7 +50,8 @@ def choose(photos: Sequence[Photo], name: str | None = None, split: str | None =
         views = any(photo.view not in ("", "main") for photo in photos)
         name = "views" if views and not customers else "consumer-to-shop"
     if name not in PROTOCOLS:
-        raise UsageError(f"there is no protocol {name!r}", f"use one of {', '.join(PROTOCOLS)}")
+        mend = did_you_mean(name, PROTOCOLS, f"use one of {', '.join(PROTOCOLS)}")
+        raise UsageError(f"there is no protocol {name!r}", mend)
     protocol = PROTOCOLS[name]
     if split not in (None, *SPLITS):
         raise UsageError(f"there is no split {split!r}", f"use one of {', '.join(SPLITS)}")

@@ -5,6 +5,7 @@ OP is one of `= != < <= > >=`. A VALUE that ends in `*` is a prefix, `a|b` is a 
 `S\|M\|L`, escaped, is the whole of it. `!=` is the opposite of `=`: no value of the list fits any element.
 `<` and its like compare as numbers, and what is no number never matches. Several filters are all required.
 White space around FIELD and around VALUE does not count, unless it is escaped; around a `|` it does.
+`availability` is compared by its words, however they are spelt: `in stock` fits `in_stock` and `InStock`.
 `FIELD OP VALUE:±x` is a boost: x is added to the score of what fits.
 """
 
@@ -19,6 +20,7 @@ from twinset.errors import UnknownFieldError, WhereError, did_you_mean
 _SHAPE: Final = re.compile(r"([^=!<>]*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
 _BOOST: Final = re.compile(r"(.*):\s*([+-][0-9]+(?:\.[0-9]+)?|[+-]\.[0-9]+)\s*", re.DOTALL)
 MOST_BOOST: Final = 10.0
+AVAILABILITY: Final = "availability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Condition:
         """Whether a photo's text of this field fits."""
         if self.op in ("=", "!="):
             elements = (*value.split("|"), value)
+            if self.field == AVAILABILITY:
+                elements = (*map(stock_word, elements),)
             found = any(alternative.fits(e) for alternative in self.alternatives for e in elements)
             return found == (self.op == "=")
         return any(
@@ -135,6 +139,16 @@ def number(text: str) -> float:
     return value if math.isfinite(value) and "_" not in text else math.nan
 
 
+def stock_word(text: str) -> str:
+    """A text of `availability` without the ways in which shops spell it; one without letters as it is.
+
+    >>> [stock_word(text) for text in ("In stock", "in_stock", "https://schema.org/InStock", "1")]
+    ['instock', 'instock', 'instock', '1']
+    """
+    word = text.rpartition("/")[2].casefold()
+    return "".join(character for character in word if character.isalpha()) or text
+
+
 def _condition(text: str) -> Condition:
     match = _SHAPE.fullmatch(text)
     if match is None or not match[1].strip():
@@ -143,6 +157,8 @@ def _condition(text: str) -> Condition:
     alternatives = tuple(_alternatives(_characters(match[3], text)))
     if op not in ("=", "!=") and any(math.isnan(number(a.text)) or a.prefix for a in alternatives):
         raise WhereError(f"{text!r} compares with what is no number", f"write {field}{op}20, or use =")
+    if field == AVAILABILITY:
+        alternatives = tuple(Alternative(stock_word(a.text), a.prefix) for a in alternatives)
     return Condition(field, op, alternatives)
 
 

@@ -132,11 +132,27 @@ class Catalogue:
         """
         return measure.embed(self._rows, self._live, manifest, chosen, device=device, progress=progress)
 
+    def portrait(self, item_id: str) -> bytes:
+        """The JPEG copy of the photo that shows an item best: its `main` view, else its first by path.
+
+        Raises:
+            UnknownItemError: the catalogue does not hold it.
+            CatalogueError: its copies are lost.
+
+        """
+        return search.portrait(self._rows, self._live, self._copies, item_id)
+
     def copy(self, photo_ids: Sequence[str]) -> dict[str, bytes]:
         """JPEG copies, long side at most 640, by photo id."""
         return {name: copy.jpeg for name, copy in self._copies.get(photo_ids).items()}
 
-    def remove(self, item_ids: Sequence[str] = (), paths: Sequence[str] = (), where: Sequence[str] = ()) -> int:
+    def remove(
+        self,
+        item_ids: Sequence[str] = (),
+        paths: Sequence[str] = (),
+        where: Sequence[str] = (),
+        progress: Progress = SILENT,
+    ) -> int:
         """Removes items, single photos (by their path in their source), and photos that fit every filter `where`.
 
         Returns the count of photos.
@@ -146,9 +162,9 @@ class Catalogue:
             WhereError, UnknownFieldError: a filter cannot be read, or names a field that no photo has.
 
         """
-        return build.remove(self._folder, item_ids, paths, where)
+        return build.remove(self._folder, item_ids, paths, where, progress)
 
-    def snapshot(self, out: str | Path) -> None:
+    def snapshot(self, out: str | Path, progress: Progress = SILENT) -> None:
         """Copies the catalogue as it stands to a new folder, while others read and write.
 
         Raises:
@@ -156,16 +172,16 @@ class Catalogue:
             DiskFullError, ResourceError: as the machine has it; then nothing is at `out`.
 
         """
-        snapshot.snapshot(self._folder, self._rows, self._copies, Path(out))
+        snapshot.snapshot(self._folder, self._rows, self._copies, Path(out), progress)
 
-    def dump(self, out: str | Path) -> int:
+    def dump(self, out: str | Path, progress: Progress = SILENT) -> int:
         """Writes all photos to a Parquet file, and the bundle beside it; returns the count of photos.
 
         Raises:
             as `snapshot`, and MissingExtraError without the extra `parquet`.
 
         """
-        return transfer.dump(self._folder, self._rows, self._copies, Path(out))
+        return transfer.dump(self._folder, self._rows, self._copies, Path(out), progress)
 
     def info(self) -> Info:
         """Counts, versions and sources."""
@@ -183,7 +199,7 @@ class Catalogue:
             mend(self.path, progress)
             self.close()
             self._open()
-        return verify.problems(self._folder, self._rows, self._copies)
+        return verify.problems(self._folder, self._rows, self._copies, progress)
 
     def close(self) -> None:
         """Closes the databases, once the searches that run have ended; after it every call is refused."""

@@ -17,7 +17,15 @@ from twinset.catalogue.folder import CatalogueFolder, Index
 from twinset.catalogue.ingest import Target
 from twinset.catalogue.writer import writer
 from twinset.embedder import Embedder
-from twinset.errors import FingerprintError, InputError, ManifestError, SourceError, UnknownItemError
+from twinset.errors import (
+    NEAREST,
+    FingerprintError,
+    InputError,
+    ManifestError,
+    SourceError,
+    UnknownItemError,
+    did_you_mean,
+)
 from twinset.manifest import Manifest, write_faults
 from twinset.manifest.read import MAIN
 from twinset.progress import SILENT, Progress
@@ -107,13 +115,17 @@ def index(
         (path / SKIPPED).unlink(missing_ok=True)
         if report.faults:
             write_faults(path / SKIPPED, report.faults)
-        derived.catch_up(folder, rows, version)
+        derived.catch_up(folder, rows, version, progress=progress)
         derived.catch_up_graph(folders.choose_index(path, options.index), version, progress)
     return report
 
 
 def remove(
-    folder: CatalogueFolder, item_ids: Sequence[str], paths: Sequence[str], filters: Sequence[str] = ()
+    folder: CatalogueFolder,
+    item_ids: Sequence[str],
+    paths: Sequence[str],
+    filters: Sequence[str] = (),
+    progress: Progress = SILENT,
 ) -> int:
     """Removes items, photos, and what fits all `filters`: all of them or none; returns the count of photos.
 
@@ -124,12 +136,12 @@ def remove(
     """
     where = parse(filters)
     with writer(folder) as (rows, copies):
-        doomed = _named(rows, item_ids, paths)
+        doomed = _named(folder, rows, item_ids, paths)
         if filters:
             known = {row.id for row in doomed}
             doomed += [row for row in _fitting(folder, rows, where, filters) if row.id not in known]
-        ingest.drop(rows, copies, doomed)
-        derived.catch_up(folder, rows, rows.live())
+        ingest.drop(rows, copies, doomed, progress)
+        derived.catch_up(folder, rows, rows.live(), progress=progress)
     return len(doomed)
 
 
@@ -145,14 +157,23 @@ def _check_bundle(name: str | Path | None, version: Version) -> None:
         )
 
 
-def _named(rows: Rows, item_ids: Sequence[str], paths: Sequence[str]) -> list[Row]:
+def _named(folder: CatalogueFolder, rows: Rows, item_ids: Sequence[str], paths: Sequence[str]) -> list[Row]:
     of_items, of_paths = rows.of_items(item_ids), rows.of_paths(paths)
-    missing = sorted(set(item_ids) - {row.photo.item_id for row in of_items})
-    missing += sorted(set(paths) - {row.photo.path for row in of_paths})
+    missing = [("item_id", name) for name in sorted(set(item_ids) - {row.photo.item_id for row in of_items})]
+    missing += [("path", name) for name in sorted(set(paths) - {row.photo.path for row in of_paths})]
     if missing:
+        with rows.snapshot():
+            columns = derived.open_columns(folder, rows, rows.state().sequence)
+        field, name = missing[0]
         raise UnknownItemError(
-            f"the catalogue holds no {', '.join(missing[:3])} ({len(missing)} unknown); nothing is removed",
-            "see the ids with `twinset search`, paths are as in the manifest",
+            f"the catalogue holds no {', '.join(name for _, name in missing[:3])} ({len(missing)} unknown); "
+            "nothing is removed",
+            did_you_mean(
+                name,
+                columns.column(field).texts,
+                "see the ids with `twinset search`, paths are as in the manifest",
+                most=NEAREST,
+            ),
         )
     return list({row.id: row for row in (*of_items, *of_paths)}.values())
 

@@ -6,7 +6,7 @@ from typing import Final
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.embedder import cores
 from twinset.errors import MissingExtraError
-from twinset.progress import Progress
+from twinset.progress import SILENT, Progress
 from twinset.store import columns, graph, vectors
 from twinset.store.columns import Columns
 from twinset.store.rows import Rows
@@ -15,10 +15,12 @@ from twinset.store.versions import Version
 _LOG: Final = logging.getLogger(__name__)
 
 
-def catch_up(folder: CatalogueFolder, rows: Rows, version: Version, *, rebuild: bool = False) -> None:
+def catch_up(
+    folder: CatalogueFolder, rows: Rows, version: Version, *, rebuild: bool = False, progress: Progress = SILENT
+) -> None:
     """Brings the derived files to the rows' state, by a writer; `rebuild` makes them anew."""
-    vectors.catch_up(folder.derived(version), rows, version, folder.id, rebuild=rebuild)
-    columns.catch_up(folder.path / "derived", rows, folder.id, rebuild=rebuild)
+    vectors.catch_up(folder.derived(version), rows, version, folder.id, rebuild=rebuild, progress=progress)
+    columns.catch_up(folder.path / "derived", rows, folder.id, rebuild=rebuild, progress=progress)
 
 
 def catch_up_graph(folder: CatalogueFolder, version: Version, progress: Progress) -> None:

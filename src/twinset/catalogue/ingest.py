@@ -16,7 +16,7 @@ from twinset.embedder import Embedder, embed_in_order
 from twinset.errors import InputError
 from twinset.manifest import Manifest
 from twinset.manifest.table import shortest
-from twinset.progress import Progress
+from twinset.progress import SILENT, Progress, counted
 from twinset.records import Fault, IndexReport, Photo, Pixels, Vectors, photo_id
 from twinset.store.copies import Copies, Copy
 from twinset.store.rows import Rows, Source
@@ -106,7 +106,7 @@ def run(
     finally:
         progress.finish()
     gone = _gone(rows, source.name, photos, faults)
-    removed = drop(rows, target.copies, gone) if mirror else 0
+    removed = drop(rows, target.copies, gone, progress) if mirror else 0
     with rows.transaction():
         rows.built()
     return IndexReport(
@@ -132,11 +132,11 @@ def _gone(rows: Rows, source: str, photos: Sequence[Photo], faults: Sequence[Fau
     return list(rows.by_id([n for name, n in rows.of_source(source).items() if name not in present]).values())
 
 
-def drop(rows: Rows, copies: Copies, doomed: Sequence[Row]) -> int:
+def drop(rows: Rows, copies: Copies, doomed: Sequence[Row], progress: Progress = SILENT) -> int:
     """Removes rows, then every copy that has no row, also those a killed run left; returns how many rows."""
     if doomed:
         with rows.transaction():
-            rows.remove(doomed)
+            rows.remove(counted(doomed, progress, "removing", len(doomed)))
         copies.remove(copies.contents().keys() - rows.contents().keys())
     return len(doomed)
 

@@ -200,7 +200,7 @@ def _derive(opened: _Open) -> None:
     live, versions = opened.rows.live(), opened.rows.versions.all()
     for version in versions:
         if version == live or opened.folder.derived(version).is_dir():
-            derived.catch_up(opened.folder, opened.rows, version, rebuild=True)
+            derived.catch_up(opened.folder, opened.rows, version, rebuild=True, progress=opened.progress)
     numbers = {str(version.number) for version in versions}
     for place in (opened.folder.path / "derived").iterdir():
         if place.is_dir() and place.name not in numbers:

@@ -18,10 +18,11 @@ from twinset.catalogue.facets import count
 from twinset.catalogue.options import SearchOptions
 from twinset.catalogue.versions import Live
 from twinset.embedder import query_box
-from twinset.errors import CatalogueError, InputError, UnknownItemError, UsageError
+from twinset.errors import NEAREST, CatalogueError, InputError, UnknownItemError, UsageError, did_you_mean
 from twinset.group import Ranked
 from twinset.records import Answer, Box, Hit, PhotoHit, Vectors
 from twinset.store.columns import Columns
+from twinset.store.copies import Copies
 from twinset.store.database import MEND
 from twinset.store.rows import Rows
 from twinset.store.schema import Row
@@ -93,12 +94,39 @@ def similar(rows: Rows, live: Live, item_id: str, options: SearchOptions) -> Ans
         version = rows.live()
         own = tuple(sorted(row.id for row in rows.of_items([item_id])))
         if not own:
-            raise UnknownItemError(f"the catalogue holds no item {item_id}", "see the ids with `twinset search`")
+            raise _unknown(rows, live, item_id)
         query = _middle(list(rows.vectors(version, own)))
         clock.append(time.perf_counter())
         answer = _answer(_Search(rows, live, version, query, options, own))
     clock.append(time.perf_counter())
     return replace(answer, ms=_milliseconds(clock))
+
+
+def portrait(rows: Rows, live: Live, copies: Copies, item_id: str) -> bytes:
+    """The JPEG copy of an item's `main` view, else of its first photo by path.
+
+    Raises:
+        UnknownItemError: the catalogue does not hold the item.
+        CatalogueError: its copies are lost.
+
+    """
+    with rows.snapshot():
+        of_item = [row.photo for row in rows.of_items([item_id])]
+        if not of_item:
+            raise _unknown(rows, live, item_id)
+    found = copies.get([photo.photo_id for photo in of_item])
+    for photo in sorted(of_item, key=lambda photo: (photo.view != "main", photo.path)):
+        if photo.photo_id in found:
+            return found[photo.photo_id].jpeg
+    raise CatalogueError(
+        f"{rows.path.parent} has lost the copies of item {item_id}", "index again: it makes them anew"
+    )
+
+
+def _unknown(rows: Rows, live: Live, item_id: str) -> UnknownItemError:
+    known = live.columns(rows.state()).column("item_id").texts
+    mend = did_you_mean(item_id, known, "see the ids with `twinset search`", most=NEAREST)
+    return UnknownItemError(f"the catalogue holds no item {item_id}", mend)
 
 
 def _middle(vectors: Sequence[Vectors]) -> Vectors:

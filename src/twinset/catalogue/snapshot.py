@@ -13,6 +13,7 @@ from twinset.catalogue.folder import CatalogueFolder
 from twinset.catalogue.verify import MOMENT_SECONDS, without_copy
 from twinset.errors import BusyError, PathError
 from twinset.files import appearing
+from twinset.progress import SILENT, Progress
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
 
@@ -22,7 +23,7 @@ Lacking = set[tuple[str, str, str]]
 """Photos whose copy is missing or of other bytes: photo id, the content of the row, that of the copy."""
 
 
-def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> None:
+def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progress: Progress = SILENT) -> None:
     """Copies rows, copies and bundles to `out`; derived files are made anew there.
 
     The copy has an id of its own: the two change separately from now on, and what is derived from one must never
@@ -40,15 +41,15 @@ def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> 
         place.mkdir()
         with agreeing(rows, copies):
             versions = rows.versions.all()
-            rows.copy_to(place)
-            copies.copy_to(place)
+            rows.copy_to(place, progress)
+            copies.copy_to(place, progress)
         for version in versions:
             bundle = folder.bundle(version)
             bundles.save(place / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
         made = folders.complete(place, folder.name, folder.index)
         table = Rows(place)
         try:
-            derived.catch_up(made, table, table.live())
+            derived.catch_up(made, table, table.live(), progress=progress)
         finally:
             table.close()
 

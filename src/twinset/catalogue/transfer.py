@@ -14,6 +14,7 @@ from twinset.catalogue.folder import CatalogueFolder
 from twinset.catalogue.snapshot import Lacking, agreeing
 from twinset.errors import DumpError, FingerprintError
 from twinset.files import appearing
+from twinset.progress import SILENT, Progress, counted
 from twinset.store.copies import Copies
 from twinset.store.refill import Record, Refill, Sums
 from twinset.store.rows import Rows, Source
@@ -28,7 +29,7 @@ def bundle_beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.bundle")
 
 
-def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> int:
+def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progress: Progress = SILENT) -> int:
     """Writes every photo with its vector and copy to `out`, and the bundle beside it; returns the count of photos.
 
     The file comes last: where it is, the bundle is whole.
@@ -46,7 +47,8 @@ def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> int:
         bundles.save(beside, bundle.facts, bundle.model)
         sums = Sums()
         with parquet.writing(place, version.dim) as file:
-            for group in _groups(rows, copies, version, lacking):
+            groups = _groups(rows, copies, version, lacking)
+            for group in counted(groups, progress, "dumping", rows.state().photos, len):
                 file.add(group)
                 for record in group:
                     sums = sums.plus(record)
@@ -56,7 +58,9 @@ def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path) -> int:
     return sums.photos
 
 
-def load(file: str | Path, catalogue: str | Path, *, bundle: str | Path | None = None) -> int:
+def load(
+    file: str | Path, catalogue: str | Path, *, bundle: str | Path | None = None, progress: Progress = SILENT
+) -> int:
     """Makes a new catalogue of a file that `dump` wrote; returns the count of photos.
 
     The bundle is the one beside the file, unless `bundle` names it: a folder, or a shipped name.
@@ -75,7 +79,7 @@ def load(file: str | Path, catalogue: str | Path, *, bundle: str | Path | None =
         version = Version(**facts["version"])
         opened = _bundle(path, bundle, version)
         place.mkdir()
-        _refill(place, version, dumped, Sums(*facts["sums"]), path)
+        _refill(place, version, dumped, Sums(*facts["sums"]), path, progress=progress)
         bundles.save(place / "bundles" / opened.fingerprint, opened.facts, opened.model)
         made = folders.complete(place, facts["name"])
         rows = Rows(place, write=True)
@@ -84,7 +88,7 @@ def load(file: str | Path, catalogue: str | Path, *, bundle: str | Path | None =
                 for source in facts["sources"]:
                     rows.put_source(Source(**source))
                 rows.built()
-            derived.catch_up(made, rows, version)
+            derived.catch_up(made, rows, version, progress=progress)
         finally:
             rows.close()
     return int(facts["sums"][0])
@@ -103,7 +107,9 @@ def _groups(rows: Rows, copies: Copies, version: Version, lacking: Lacking) -> I
         ]
 
 
-def _refill(place: Path, version: Version, dumped: parquet.Reader, expected: Sums, path: Path) -> None:
+def _refill(
+    place: Path, version: Version, dumped: parquet.Reader, expected: Sums, path: Path, *, progress: Progress
+) -> None:
     Rows.create(place)
     Copies.create(place)
     rows = Rows(place, write=True)
@@ -112,7 +118,7 @@ def _refill(place: Path, version: Version, dumped: parquet.Reader, expected: Sum
     rows.close()
     refill, sums = Refill(place, version), Sums()
     try:
-        for group in dumped.groups():
+        for group in counted(dumped.groups(), progress, "loading", expected.photos, len):
             added = refill.add(group)
             sums = Sums(*(a + b for a, b in zip(sums, added, strict=True)))
         refill.finish(sums)

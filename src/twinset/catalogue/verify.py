@@ -6,6 +6,7 @@ from typing import Final
 
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.errors import IntegrityError, TwinsetError
+from twinset.progress import SILENT, Progress
 from twinset.records import Problem
 from twinset.store import columns, copies, graph, rows, vectors
 from twinset.store.copies import Copies
@@ -20,21 +21,21 @@ _COPIES: Final = f"{_REPAIR}; where a source is gone too, put the photo back int
 _BUNDLE: Final = f"{_REPAIR}, which restores a bundle that ships; else bring its folder back from a snapshot"
 
 
-def problems(folder: CatalogueFolder, table: Rows, pictures: Copies) -> list[Problem]:
+def problems(folder: CatalogueFolder, table: Rows, pictures: Copies, progress: Progress = SILENT) -> list[Problem]:
     """What is wrong: in the rows, the copies, the bundles of all versions, and what is derived."""
-    found = _guarded(rows.NAME, MEND, table.problems)
-    found += _guarded(copies.NAME, _COPIES, lambda: pictures.problems() or _lasting(table, pictures))
+    found = _guarded(rows.NAME, MEND, lambda: table.problems(progress))
+    found += _guarded(copies.NAME, _COPIES, lambda: pictures.problems(progress) or _lasting(table, pictures))
     try:
         versions = table.versions.all()
     except TwinsetError as error:
         return found or [Problem(rows.NAME, error.message, MEND)]
     for version in versions:
-        found += _of_version(folder, table, version)
-    place = folder.path / "derived"
-    return found + _guarded(f"derived/{columns.NAME}", _REPAIR, lambda: columns.problems(place, table, folder.id))
+        found += _of_version(folder, table, version, progress)
+    place, name = folder.path / "derived", f"derived/{columns.NAME}"
+    return found + _guarded(name, _REPAIR, lambda: columns.problems(place, table, folder.id, progress))
 
 
-def _of_version(folder: CatalogueFolder, table: Rows, version: Version) -> list[Problem]:
+def _of_version(folder: CatalogueFolder, table: Rows, version: Version, progress: Progress) -> list[Problem]:
     def bundle() -> list[str]:
         folder.bundle(version)
         return []
@@ -42,7 +43,9 @@ def _of_version(folder: CatalogueFolder, table: Rows, version: Version) -> list[
     place = folder.derived(version)
     return [
         *_guarded(f"bundles/{version.fingerprint}", _BUNDLE, bundle),
-        *_guarded(f"derived/{place.name}", _REPAIR, lambda: vectors.problems(place, table, version, folder.id)),
+        *_guarded(
+            f"derived/{place.name}", _REPAIR, lambda: vectors.problems(place, table, version, folder.id, progress)
+        ),
         *_guarded(
             f"derived/{place.name}/{graph.NAME}",
             _REPAIR,

@@ -53,7 +53,7 @@ def verify_command(
     talk = Talk(quiet or json)
     repaired = mend(catalogue, talk.progress()) if repair else []
     with Catalogue(catalogue) as opened:
-        problems = opened.verify()
+        problems = opened.verify(progress=talk.progress())
     for done in repaired:
         talk.say(done)
     if json:

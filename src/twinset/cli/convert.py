@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from twinset.cli.output import Json, Quiet, Talk, print_json, print_line, print_table, printable
+from twinset.cli.output import Json, Quiet, Talk, begins, print_json, print_line, print_table, printable
 from twinset.datasets import deepfashion
 from twinset.errors import UsageError, did_you_mean
 from twinset.manifest import feeds, write_faults
@@ -22,7 +22,12 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def convert_command(
-    name: Annotated[str, typer.Argument(metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT", autocompletion=begins(lambda: FORMATS), help=f"One of {', '.join(FORMATS)}."
+        ),
+    ],
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="The set's folder, with Anno, Eval and Img; or the shop's export.")
     ],
@@ -39,6 +44,10 @@ def convert_command(
     shop_url: Annotated[
         str | None, typer.Option("--shop-url", help="Where an export's product pages lie: https://shop.example.")
     ] = None,
+    photos_url: Annotated[
+        str | None,
+        typer.Option("--photos-url", help="Where an export's relative pictures lie, to be fetched from there."),
+    ] = None,
     highres: Annotated[
         bool, typer.Option("--highres", help="Use a set's high-resolution photos also where the small ones are.")
     ] = False,
@@ -51,13 +60,23 @@ def convert_command(
         raise UsageError(f"there is no format {name!r}", mend)
     talk = Talk(quiet)
     if name == _SET:
-        _refuse(name, {"--out": out, "--items": items, "--currency": currency, "--shop-url": shop_url})
+        _refuse(
+            name,
+            {
+                "--out": out,
+                "--items": items,
+                "--currency": currency,
+                "--shop-url": shop_url,
+                "--photos-url": photos_url,
+            },
+        )
         _convert_set(source, highres=highres, json=json, talk=talk)
         return
-    _refuse(name, {"--highres": highres or None, "--shop-url": shop_url if name == "merchant" else None})
+    of_merchant = {"--shop-url": shop_url, "--photos-url": photos_url} if name == "merchant" else {}
+    _refuse(name, {"--highres": highres or None, **of_merchant})
     if out is None:
         raise UsageError("an export needs --out", "name the manifest to write, for example --out photos.csv")
-    options = feeds.Options(items or "colour", (currency or "").upper(), shop_url or "")
+    options = feeds.Options(items or "colour", (currency or "").upper(), shop_url or "", photos_url or "")
     _convert_feed(name, source, out, options, json=json, talk=talk)
 
 
@@ -89,12 +108,15 @@ def _convert_set(root: Path, *, highres: bool, json: bool, talk: Talk) -> None:
 
 
 def _convert_feed(name: str, file: Path, out: Path, options: feeds.Options, *, json: bool, talk: Talk) -> None:
-    done = feeds.convert(name, file, out, options)
+    done = feeds.convert(name, file, out, options, talk.progress())
     _skipped(out, done.faults, done.listed, talk)
     if done.addresses:
         talk.say(f"{done.addresses:,} photos are addresses: twinset data fetch brings them in, then index")
     if done.addresses < done.photos:
-        talk.say(f"{done.photos - done.addresses:,} photos are paths: index with --photos-root, where they start")
+        talk.say(
+            f"{done.photos - done.addresses:,} photos are paths: index with --photos-root, where they start, "
+            "or convert with --photos-url, where they can be fetched"
+        )
     if json:
         print_json(done.to_json())
         return

@@ -21,11 +21,11 @@ def snapshot_command(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The copy's folder; nothing may be there yet.")],
     catalogue: CatalogueDir,
     json: Json = False,
-    quiet: Quiet = False,  # noqa: ARG001
+    quiet: Quiet = False,
 ) -> None:
     """Makes a consistent copy of a catalogue, while others read and write it."""
     with Catalogue(catalogue) as opened:
-        opened.snapshot(out)
+        opened.snapshot(out, Talk(quiet).progress())
     with Catalogue(out) as made:
         photos = made.info().photos
     if json:
@@ -42,7 +42,7 @@ def dump_command(
 ) -> None:
     """Writes a catalogue to a Parquet file: rows, vectors and copies; its bundle goes beside it."""
     with Catalogue(catalogue) as opened:
-        photos = opened.dump(out)
+        photos = opened.dump(out, Talk(quiet).progress())
     Talk(quiet or json).say(f"the bundle: {bundle_beside(out)}")
     if json:
         print_json({"out": str(out), "bundle": str(bundle_beside(out)), "photos": photos})
@@ -57,10 +57,10 @@ def load_command(
     ],
     bundle: Bundle = None,
     json: Json = False,
-    quiet: Quiet = False,  # noqa: ARG001
+    quiet: Quiet = False,
 ) -> None:
     """Makes a new catalogue of a dumped one; its answers are the same, bit for bit."""
-    photos = load(file, catalogue, bundle=bundle)
+    photos = load(file, catalogue, bundle=bundle, progress=Talk(quiet).progress())
     if json:
         print_json({"catalogue": str(catalogue), "photos": photos})
     else:

@@ -67,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _usage(error: TyperException) -> UsageError:
     """The parser's words, its suggestion as the mend."""
-    message, _, suggestion = error.format_message().partition(" Did you mean ")
+    told = error.format_message().replace("Value error, ", "", 1)
+    message, _, suggestion = told.partition(" Did you mean ")
     if not suggestion:
         message, _, suggestion = message.partition(" (Possible options: ")
     mend = f"did you mean {suggestion.rstrip(')?')}?" if suggestion else "see twinset --help"

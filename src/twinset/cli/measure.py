@@ -20,6 +20,7 @@ from twinset.cli.output import (
     PhotosRoot,
     Quiet,
     Talk,
+    begins,
     print_json,
     print_line,
     print_table,
@@ -33,6 +34,11 @@ from twinset.records import Evaluation, Fault, Photo, Vectors
 from twinset.runtime import Device
 
 Filters = list[str] | None
+_NAMES: Final = tuple(protocols.PROTOCOLS)
+Named = Annotated[
+    str | None,
+    typer.Option("--protocol", autocompletion=begins(lambda: _NAMES), help=f"One of {', '.join(_NAMES)}."),
+]
 _FIGURES: Final = (*(f"recall@{k}" for k in DEPTHS), "map")
 
 
@@ -84,9 +90,7 @@ def evaluate_command(
         Literal["train", "val", "test", "all"] | None,
         typer.Option("--split", help="By default test where there is one, else val, else all."),
     ] = None,
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", help=f"One of {', '.join(protocols.PROTOCOLS)}.")
-    ] = None,
+    protocol: Named = None,
     queries: Annotated[Filters, typer.Option("--queries", help="FIELD OP VALUE: the queries.")] = None,
     gallery: Annotated[Filters, typer.Option("--gallery", help="FIELD OP VALUE: what is searched in.")] = None,
     relevant: Annotated[
@@ -123,9 +127,11 @@ def evaluate_command(
         raise UsageError(
             "--ignore-boxes goes with --bundle", "give it to `index` or `embed`, which make the vectors"
         )
-    photos = _boxed(table.photos, ignore_boxes or ignored)
+    plain = ignore_boxes or ignored
+    photos = _boxed(table.photos, plain)
     keep = held.holds if held else lambda _photo: True
-    result = evaluate(photos, embeds, chosen, of_split, keep=keep, boxes_ignored=ignore_boxes or ignored)
+    told = talk.progress()
+    result = evaluate(photos, embeds, chosen, of_split, keep=keep, boxes_ignored=plain, progress=told)
     talk.skipped(faults, table.rows, None)
     if json:
         print_json(result.to_json())

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -23,15 +23,25 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from twinset.bundle import shipped_names
 from twinset.progress import SILENT
 from twinset.progress import Progress as Reported
 from twinset.records import Fault
 from twinset.runtime import Device, check_device
 
+
+def begins(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """What a shell completes: the names that begin as typed; where none does, it offers files."""
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 CatalogueDir = Annotated[Path, typer.Option("--catalogue", "-c", help="The catalogue's folder.")]
-Bundle = Annotated[str | None, typer.Option("--bundle", help="A bundle's folder, or a shipped name.")]
+Bundle = Annotated[
+    str | None,
+    typer.Option("--bundle", autocompletion=begins(shipped_names), help="A bundle's folder, or a shipped name."),
+]
 PhotosRoot = Annotated[
     Path | None, typer.Option("--photos-root", help="Where relative paths start; by default the manifest's folder.")
 ]
@@ -47,6 +57,7 @@ OnDevice = Annotated[
 IgnoreBoxes = Annotated[bool, typer.Option("--ignore-boxes", help="Use whole photos, also where there are boxes.")]
 
 _LINE_SECONDS: Final = 10.0
+_FIRST_LINE_SECONDS: Final = 2.0
 _PIPE_WIDTH: Final = 1000
 """Into a pipe or a file a row is a line, however long."""
 
@@ -74,7 +85,7 @@ class Talk:
             self.say(f"  line {fault.line}, {fault.path}: {fault.message}")
 
     def progress(self) -> Reported:
-        """A bar on a terminal, a line every ten seconds elsewhere."""
+        """A bar on a terminal, elsewhere a line after two seconds and then every ten, whatever the step."""
         if self.quiet:
             return SILENT
         console = Console(stderr=True)
@@ -122,21 +133,22 @@ class Lines:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._what, self._total, self._done = "", 0, 0
-        self._began = self._told = 0.0
+        self._began = time.monotonic()
+        self._next = self._began + _FIRST_LINE_SECONDS
 
     def start(self, what: str, total: int) -> None:
         """Begins a step of `total` units."""
         self._what, self._total, self._done = what, total, 0
-        self._began = self._told = time.monotonic()
+        self._began = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
         """Adds `count` finished units."""
         self._done += count
         now = time.monotonic()
-        if now - self._told < _LINE_SECONDS:
+        if now < self._next:
             return
-        self._told = now
-        rate = self._done / (now - self._began)
+        self._next = now + _LINE_SECONDS
+        rate = self._done / max(now - self._began, 1e-9)
         left = (self._total - self._done) / rate
         self._say(f"{self._what} {self._done:,} of {self._total:,} · {rate:,.0f}/s · {left:,.0f} s left")
 

@@ -41,6 +41,7 @@ Boost = Annotated[
 ]
 MinScore = Annotated[float | None, typer.Option("--min-score", help="Leave out what is less similar, -1 to 1.")]
 Stock = Annotated[OutOfStock, typer.Option("--out-of-stock", help="What becomes of items that are out of stock.")]
+Sheet = Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")]
 Facets = Annotated[bool, typer.Option("--facets", help="Count items by category and attributes.")]
 
 _FACET_VALUES: Final = 10
@@ -117,11 +118,13 @@ def search_command(
     facets: Facets = False,
     cursor: Cursor = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Suggest boxes to search with; takes longer.")] = False,
-    sheet_: Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")] = None,
+    sheet_: Sheet = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Finds the items nearest to a photo, or to several photos of one garment; embedded on the CPU."""
+    if photo.count("-") > 1:
+        raise UsageError("- is given twice, and there is one standard input", "give it once")
     given = [_bytes(name) for name in photo]
     part = _box(box)
     with Catalogue(catalogue) as opened:
@@ -139,11 +142,9 @@ def search_command(
             facets=facets,
         )
         if sheet_ is not None:
-            _draw(opened, given[0], part, answer, sheet_)
+            _draw(opened, Tile(photos.read(given[0]), ("query",), "query", part), answer, sheet_)
     talk = Talk(quiet)
-    _print(answer, talk, json=json)
-    if not json and sheet_ is not None:
-        talk.say(f"sheet: {sheet_}")
+    _print(answer, talk, sheet_, json=json)
     if not json and boxes:
         _say_boxes(talk, part, answer)
 
@@ -159,6 +160,7 @@ def similar_command(
     out_of_stock: Stock = "show",
     facets: Facets = False,
     cursor: Cursor = None,
+    sheet_: Sheet = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -175,7 +177,9 @@ def similar_command(
             out_of_stock=out_of_stock,
             facets=facets,
         )
-    _print(answer, Talk(quiet), json=json)
+        if sheet_ is not None:
+            _draw(opened, Tile(photos.read(opened.portrait(item_id)), (item_id,), "query"), answer, sheet_)
+    _print(answer, Talk(quiet), sheet_, json=json)
 
 
 def remove_command(
@@ -191,13 +195,13 @@ def remove_command(
         ),
     ] = None,
     json: Json = False,
-    quiet: Quiet = False,  # noqa: ARG001 - every command takes it; this one has nothing to say
+    quiet: Quiet = False,
 ) -> None:
     """Removes items or photos; an unknown id, or a filter that nothing fits, removes nothing."""
     if not item_ids and not photo and not where:
         raise UsageError("nothing is named to remove", "name items, photos with --photo, or filters with --where")
     with Catalogue(catalogue) as opened:
-        count = opened.remove(item_ids or [], photo or [], where or [])
+        count = opened.remove(item_ids or [], photo or [], where or [], Talk(quiet).progress())
     if json:
         print_json({"removed": count})
     else:
@@ -208,7 +212,7 @@ def _bytes(name: str) -> bytes:
     return sys.stdin.buffer.read(photos.MAX_BYTES + 1) if name == "-" else photos.read_bytes(name)
 
 
-def _print(answer: Answer, talk: Talk, *, json: bool) -> None:
+def _print(answer: Answer, talk: Talk, sheet_: Path | None, *, json: bool) -> None:
     if json:
         print_json(answer.to_json())
         return
@@ -217,8 +221,12 @@ def _print(answer: Answer, talk: Talk, *, json: bool) -> None:
     if answer.facets is not None:
         print_line("")
         print_table(["field", "value", "items"], list(_facet_rows(answer.facets)), right=["items"])
+    if not answer.hits:
+        talk.say("nothing is found: no photo passes what is asked for")
     if answer.next:
         talk.say(f"more: --cursor {answer.next}")
+    if sheet_ is not None:
+        talk.say(f"sheet: {sheet_}")
 
 
 def _facet_rows(facets: Mapping[str, Mapping[str, int]]) -> Iterator[list[str]]:
@@ -247,11 +255,11 @@ def _say_boxes(talk: Talk, part: Box | None, answer: Answer) -> None:
         talk.say(f"try: --box {','.join(f'{side:.3f}' for side in box)}")
 
 
-def _draw(catalogue: Catalogue, photo: bytes, box: Box | None, answer: Answer, path: Path) -> None:
+def _draw(catalogue: Catalogue, query: Tile, answer: Answer, path: Path) -> None:
     copies = catalogue.copy([hit.photo_id for hit in answer])
     hits = [
         Tile(photos.read(copies[hit.photo_id]), (f"{hit.rank}   {hit.score:.3f}   {hit.item_id}", hit.title))
         for hit in answer
         if hit.photo_id in copies
     ]
-    sheet.save(path, sheet.answer_sheet(Tile(photos.read(photo), ("query",), "query", box), hits))
+    sheet.save(path, sheet.answer_sheet(query, hits))

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, print_json, print_line
+from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, begins, print_json, print_line
 from twinset.errors import MissingExtraError
 from twinset.manifest.split import parse_hold_out
 
@@ -33,10 +34,19 @@ def add_commands(app: typer.Typer) -> None:
     app.command("fit")(fit_command)
 
 
+def _recipes() -> list[str]:
+    """Looked up without the package `training`, which takes seconds to load, and the extra."""
+    folder = resources.files("twinset") / "training" / "recipes"
+    return sorted(Path(entry.name).stem for entry in folder.iterdir())
+
+
 def fit_command(
     sources: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests (CSV) or folders.")],
     out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
-    recipe: Annotated[str | None, typer.Option("--recipe", help="A recipe's name, or the path of a .toml.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", autocompletion=begins(_recipes), help="A recipe's name, or the path of a .toml."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting in place of the recipe's.")
     ] = None,

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from twinset.files import write_whole
+from twinset.progress import SILENT, Progress, counted
 from twinset.store import columns_file
 from twinset.store.columns_file import Column, ColumnsFile, Mask, Sums
 from twinset.store.rows import Rows
@@ -126,29 +127,31 @@ class Columns:
         return self._newer.over(stored, name, len(self.alive)).packed()
 
 
-def open_columns(folder: Path, rows: Rows, sequence: int, catalogue: str) -> Columns:
+def open_columns(folder: Path, rows: Rows, sequence: int, catalogue: str, progress: Progress = SILENT) -> Columns:
     """The columns at `sequence`, inside a snapshot of the rows: from the file, and what is newer from the rows."""
     file = columns_file.read(folder / NAME, catalogue)
     if file is not None and file.header.sequence <= sequence:
-        columns = _since(file, file.header.sequence, rows, sequence)
+        columns = _since(file, file.header.sequence, rows, sequence, progress)
         if columns.agree(*rows.total()):
             return columns
-    return _since(None, 0, rows, sequence)
+    return _since(None, 0, rows, sequence, progress)
 
 
-def catch_up(folder: Path, rows: Rows, catalogue: str, *, rebuild: bool = False) -> None:
+def catch_up(
+    folder: Path, rows: Rows, catalogue: str, *, rebuild: bool = False, progress: Progress = SILENT
+) -> None:
     """Brings the file to the rows' state, by a writer."""
     with rows.snapshot():
         sequence = rows.state().sequence
         if rebuild:
             (folder / NAME).unlink(missing_ok=True)
-        columns = open_columns(folder, rows, sequence, catalogue)
+        columns = open_columns(folder, rows, sequence, catalogue, progress)
         if not columns.stored():
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(folder / NAME, columns.to_bytes(catalogue))
 
 
-def problems(folder: Path, rows: Rows, catalogue: str) -> list[str]:
+def problems(folder: Path, rows: Rows, catalogue: str, progress: Progress = SILENT) -> list[str]:
     """What does not agree: the file with its checksums, and its texts with the rows that have not changed since."""
     if not (folder / NAME).exists():
         return []
@@ -160,16 +163,16 @@ def problems(folder: Path, rows: Rows, catalogue: str) -> list[str]:
         if file.header.sequence > sequence:
             return [f"the columns are ahead of the rows; {_ANEW}"]
         columns = _since(file, file.header.sequence, rows, sequence)
-        made = _since(None, 0, rows, sequence)
+        made = _since(None, 0, rows, sequence, progress)
         if not columns.agree(*rows.total()):
             return [f"the columns are of other rows; {_ANEW}"]
         differ = [name for name in sorted(columns.fields | made.fields) if not columns.same(name, made)]
     return [f"the column {name} differs from the rows; {_ANEW}" for name in differ]
 
 
-def _since(file: ColumnsFile | None, since: int, rows: Rows, sequence: int) -> Columns:
+def _since(file: ColumnsFile | None, since: int, rows: Rows, sequence: int, progress: Progress = SILENT) -> Columns:
     newer = _Newer(rows.removed_since(since) if file is not None else [])
-    for row in rows.since(since):
+    for row in counted(rows.since(since), progress, "reading columns", rows.count_since(since)):
         newer.add(row)
     numbers, changed = _arrays(newer.sums)
     sums = np.full(max(0 if file is None else file.header.size, int(numbers.max(initial=-1)) + 1), -1, np.int64)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from twinset.errors import CatalogueError
+from twinset.progress import SILENT, Progress, counted
 from twinset.store.database import MEND, Database, create
 from twinset.store.schema import checksum, intact
 
@@ -66,9 +67,9 @@ class Copies:
         """One unchanging state for all that is read inside."""
         return self._database.transaction(write=False)
 
-    def copy_to(self, folder: Path) -> None:
+    def copy_to(self, folder: Path, progress: Progress = SILENT) -> None:
         """Makes a copy of what this thread reads, in another folder."""
-        self._database.copy_to(folder / NAME)
+        self._database.copy_to(folder / NAME, progress)
 
     def get(self, photo_ids: Sequence[str]) -> dict[str, Copy]:
         """Copies by photo id, of those that are there."""
@@ -95,9 +96,11 @@ class Copies:
         """Photo id → content hash of every copy."""
         return dict(self._database.all("SELECT photo_id, content FROM copies"))
 
-    def problems(self) -> list[str]:
+    def problems(self, progress: Progress = SILENT) -> list[str]:
         """What does not agree with its checksum: pages, and copies."""
-        found = self._database.problems(SCHEMA)
-        for chunk in self._database.chunks(f"SELECT {COLUMNS} FROM copies", at_once=64):
+        found = self._database.problems(SCHEMA, progress)
+        chunks = self._database.chunks(f"SELECT {COLUMNS} FROM copies", at_once=64)
+        total = self._database.one("SELECT COUNT(*) FROM copies")[0]
+        for chunk in counted(chunks, progress, "checking copies", total, len):
             found += [f"the copy of photo {stored[0]} is damaged" for stored in chunk if not intact(stored)]
         return found

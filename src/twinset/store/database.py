@@ -18,6 +18,7 @@ from twinset.errors import (
     TwinsetError,
     UsageError,
 )
+from twinset.progress import SILENT, Progress, counted
 
 BUSY_SECONDS: Final = 10.0
 MEND: Final = (
@@ -25,6 +26,7 @@ MEND: Final = (
     "else go back to a snapshot, or index into a new folder"
 )
 _AT_ONCE: Final = 500
+_PAGES_AT_ONCE: Final = 4096
 
 
 def may_write(folder: Path) -> bool:
@@ -108,19 +110,33 @@ class Database:
             while chunk := cursor.fetchmany(at_once):
                 yield chunk
 
-    def copy_to(self, path: Path) -> None:
+    def copy_to(self, path: Path, progress: Progress = SILENT) -> None:
         """Copies what this thread reads to a new file: inside a transaction the state of its beginning."""
         with self._connection() as connection, _translated(path):
             copy = sqlite3.connect(path, isolation_level=None)
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            progress.start(f"copying pages of {path.name}", pages)
+            left = pages
+
+            def told(_status: int, remaining: int, _total: int) -> None:
+                nonlocal left
+                progress.advance(left - remaining)
+                left = remaining
+
             try:
-                connection.backup(copy)
+                connection.backup(copy, pages=_PAGES_AT_ONCE, progress=told)
                 copy.execute("PRAGMA journal_mode = WAL")
             finally:
+                progress.finish()
                 copy.close()
 
-    def problems(self, schema: str) -> list[str]:
-        """What SQLite's own check of its pages finds, and whether its tables are those of `schema`."""
-        found = [str(row[0]) for row in self.all("PRAGMA integrity_check(10)")]
+    def problems(self, schema: str, progress: Progress = SILENT) -> list[str]:
+        """What SQLite's own check of its pages finds, and whether its tables are those of `schema`.
+
+        It is one step of `progress`: SQLite does not tell how far it is.
+        """
+        check = (self.all("PRAGMA integrity_check(10)") for _ in range(1))
+        found = [str(row[0]) for rows in counted(check, progress, f"checking {self.path.name}", 1) for row in rows]
         tables = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid"
         with closing(sqlite3.connect(":memory:")) as fresh:
             fresh.executescript(schema)

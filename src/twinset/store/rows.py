@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twinset.errors import CatalogueError
+from twinset.progress import SILENT, Progress, counted
 from twinset.records import Photo, Vectors
 from twinset.store.database import MEND, Database, create
 from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, intact, pack, unpack
@@ -22,6 +23,8 @@ Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
 SOURCE: Final = "name, root, boxes_ignored, checksum"
 VECTOR: Final = "version, id, sequence, made_from, vector, checksum"
+OF_ALL_VERSIONS: Final = "version IN (SELECT number FROM versions) AND id = ?"
+"""Without the versions there is no index, and a scan of all vectors for each photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +141,9 @@ class Rows:
         found = {stored[1]: stored for stored in self._database.among(sql, ids) if self._blob(stored, version)}
         return self._each(found, ids)
 
-    def copy_to(self, folder: Path) -> None:
+    def copy_to(self, folder: Path, progress: Progress = SILENT) -> None:
         """Makes a copy of what this thread reads, in another folder."""
-        self._database.copy_to(folder / NAME)
+        self._database.copy_to(folder / NAME, progress)
 
     def vectors_since(self, version: Version, sequence: int) -> Iterator[tuple[Vectors, Ids]]:
         """Vectors `(N, D)` and numbers `(N,)` that changed after `sequence`, oldest first, in chunks; checked."""
@@ -164,6 +167,10 @@ class Rows:
         sql = f"SELECT {COLUMNS} FROM photos WHERE sequence > ?"
         for chunk in self._database.chunks(sql, (sequence,)):
             yield from map(self._row, chunk)
+
+    def count_since(self, sequence: int) -> int:
+        """How many rows changed after `sequence`."""
+        return int(self._database.all("SELECT COUNT(*) FROM photos WHERE sequence > ?", (sequence,))[0][0])
 
     def removed_since(self, sequence: int) -> list[int]:
         """Numbers of photos that were removed after `sequence`."""
@@ -232,12 +239,12 @@ class Rows:
 
     def forget_vectors(self, row: Row) -> None:
         """Takes a photo's vectors away, of every version: they are of other bytes, or of another box, by now."""
-        self._drop_vectors("id = ?", (row.id,))
+        self._drop_vectors(OF_ALL_VERSIONS, (row.id,))
 
     def remove(self, rows: Iterable[Row]) -> None:
         """Removes photos with their vectors."""
         for row in rows:
-            self._drop_vectors("id = ?", (row.id,))
+            self._drop_vectors(OF_ALL_VERSIONS, (row.id,))
             self._database.do("DELETE FROM photos WHERE id = ?", (row.id,))
             self._count(row, -1)
             self._database.do("INSERT INTO removed VALUES (?, ?)", (row.id, self._next_sequence()))
@@ -248,18 +255,19 @@ class Rows:
 
     # What is checked
 
-    def problems(self) -> list[str]:
+    def problems(self, progress: Progress = SILENT) -> list[str]:
         """Everything that does not agree with its checksum: pages, rows, vectors, and their sums."""
         with self.snapshot():
-            found = self._database.problems(SCHEMA)
-            found += [*self._photo_problems(), *self._vector_problems()]
+            found = self._database.problems(SCHEMA, progress)
+            found += [*self._photo_problems(progress), *self._vector_problems(progress)]
             self.sources()
         return found
 
-    def _photo_problems(self) -> Iterator[str]:
+    def _photo_problems(self, progress: Progress) -> Iterator[str]:
         total, latest = 0, 0
         items: Counter[str] = Counter()
-        for chunk in self._database.chunks(f"SELECT {COLUMNS} FROM photos"):
+        chunks = self._database.chunks(f"SELECT {COLUMNS} FROM photos")
+        for chunk in counted(chunks, progress, "checking rows", self.count_since(0), len):
             yield from (f"the row of photo {stored[1]} is damaged" for stored in chunk if not intact(stored))
             good = [Row.of(stored) for stored in chunk if intact(stored)]
             total += sum(row.checksum for row in good)
@@ -276,10 +284,11 @@ class Rows:
         if self._database.one(f"SELECT COUNT(*) FROM photos WHERE id >= {self._next_id():d}") != (0,):
             yield "the next number is not behind all others"
 
-    def _vector_problems(self) -> Iterator[str]:
+    def _vector_problems(self, progress: Progress) -> Iterator[str]:
         for number, *expected in self.versions.sums():
             count = total = 0
-            for chunk in self._database.chunks(f"SELECT {VECTOR} FROM vectors WHERE version = ?", (number,)):
+            chunks = self._database.chunks(f"SELECT {VECTOR} FROM vectors WHERE version = ?", (number,))
+            for chunk in counted(chunks, progress, f"checking vectors of version {number}", expected[0], len):
                 damaged = [stored[1] for stored in chunk if not intact(stored)]
                 yield from (f"the vector of photo {name}, version {number}, is damaged" for name in damaged)
                 count, total = count + len(chunk), total + sum(s[-1] for s in chunk if isinstance(s[-1], int))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twinset.files import write_whole
-from twinset.progress import Progress
+from twinset.progress import SILENT, Progress, counted
 from twinset.records import Vectors
 from twinset.store import graph
 from twinset.store.blocks import sums
@@ -29,6 +29,7 @@ _FORMAT: Final = 1
 _STATE: Final = "state.json"
 _VECTORS: Final = "vectors.f32"
 _IDS: Final = "ids.i64"
+_STEP: Final = "deriving vectors"
 _ANEW: Final = "the next `index` makes them anew, and so does `verify --repair`"
 
 
@@ -76,8 +77,20 @@ def discard_ahead(folder: Path, rows: Rows) -> None:
         _discard(folder)
 
 
-def catch_up(folder: Path, rows: Rows, version: Version, catalogue: str, *, rebuild: bool = False) -> None:
+def catch_up(
+    folder: Path,
+    rows: Rows,
+    version: Version,
+    catalogue: str,
+    *,
+    rebuild: bool = False,
+    progress: Progress = SILENT,
+) -> None:
     """Brings `folder` to the rows' state, by a writer: what is newer is appended, much waste is rewritten."""
+
+    def newer(since: int) -> Iterator[tuple[Vectors, Ids]]:
+        return counted(rows.vectors_since(version, since), progress, _STEP, rows.count_since(since), _units)
+
     with rows.snapshot():
         sequence = rows.state().sequence
         new = _Derived(catalogue, version.number, version.dim, 0, sequence, (), (), ())
@@ -89,10 +102,10 @@ def catch_up(folder: Path, rows: Rows, version: Version, catalogue: str, *, rebu
             dead = tuple(np.flatnonzero(_still(ids, rows, version, old) < 0).tolist())
             if len(dead) <= max(1000, old.rows // 10):
                 kept = replace(new, rows=old.rows, dead=dead)
-                _write(folder, kept, rows.vectors_since(version, old.sequence))
+                _write(folder, kept, newer(old.sequence))
                 return
         _discard(folder)
-        _write(folder, new, rows.vectors_since(version, 0))
+        _write(folder, new, newer(0))
 
 
 def catch_up_graph(folder: Path, version: Version, catalogue: str, cores: int, progress: Progress) -> None:
@@ -114,7 +127,11 @@ def graph_problems(folder: Path, version: Version, catalogue: str) -> list[str]:
     return [] if loaded is None else graph.problems(folder, _matrix(*loaded[:2]))
 
 
-def problems(folder: Path, rows: Rows, version: Version, catalogue: str) -> list[str]:
+def _units(part: tuple[Vectors, Ids]) -> int:
+    return len(part[1])
+
+
+def problems(folder: Path, rows: Rows, version: Version, catalogue: str, progress: Progress = SILENT) -> list[str]:
     """What does not agree: checksums, and every vector with the row that it was made from."""
     if not (folder / _STATE).exists():
         return []
@@ -122,10 +139,12 @@ def problems(folder: Path, rows: Rows, version: Version, catalogue: str) -> list
     if loaded is None:
         return [f"the files do not agree with their checksums; {_ANEW}"]
     with rows.snapshot():
-        return list(_disagreements(loaded, rows, version))
+        return list(_disagreements(loaded, rows, version, progress))
 
 
-def _disagreements(loaded: tuple["_Derived", Vectors, Ids], rows: Rows, version: Version) -> Iterator[str]:
+def _disagreements(
+    loaded: tuple["_Derived", Vectors, Ids], rows: Rows, version: Version, progress: Progress
+) -> Iterator[str]:
     """Of what is not newer than the derived files, whose changes are read from the rows until they catch up."""
     state, vectors, ids = loaded
     if state.sequence > rows.state().sequence:
@@ -135,7 +154,8 @@ def _disagreements(loaded: tuple["_Derived", Vectors, Ids], rows: Rows, version:
     slots = dict(zip(ids[alive].tolist(), alive.tolist(), strict=True))
     newer = set(rows.changed_since(version, state.sequence).tolist())
     missing = len(slots) - len(alive)
-    for part, numbers in rows.vectors_since(version, 0):
+    parts = rows.vectors_since(version, 0)
+    for part, numbers in counted(parts, progress, "checking derived vectors", rows.count_since(0), _units):
         for vector, number in zip(part, numbers.tolist(), strict=True):
             slot = slots.pop(number, None)
             if slot is None:

@@ -146,7 +146,8 @@ def load(name: str | Path = DEFAULT) -> Recipe:
     path = Path(name)
     if path.suffix != ".toml":
         if str(name) not in names():
-            raise PathError(f"there is no recipe {name}", f"name a .toml file, or one of {', '.join(names())}")
+            mend = did_you_mean(str(name), names(), f"name a .toml file, or one of {', '.join(names())}")
+            raise PathError(f"there is no recipe {name}", mend)
         path = Path(str(_folder() / f"{name}.toml"))
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))

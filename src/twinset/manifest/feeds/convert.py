@@ -13,9 +13,10 @@ from twinset.manifest.feeds.report import KINDS, Conversion
 from twinset.manifest.feeds.rows import COLUMNS, Rows
 from twinset.manifest.notes import Notes
 from twinset.manifest.table import Confined, is_address, write_rows
+from twinset.progress import SILENT, Progress, counted
 from twinset.records import Fault
 
-READERS: Final[Mapping[str, Callable[[Path, Options, Notes], Feed]]] = {
+READERS: Final[Mapping[str, Callable[[Path, Options, Notes, Progress], Feed]]] = {
     "shopify": shopify.read,
     "merchant": merchant.read,
     "magento": magento.read,
@@ -24,7 +25,9 @@ READERS: Final[Mapping[str, Callable[[Path, Options, Notes], Feed]]] = {
 _DEFAULT: Final = Options()
 
 
-def convert(name: str, file: Path, out: Path, options: Options = _DEFAULT) -> Conversion:
+def convert(
+    name: str, file: Path, out: Path, options: Options = _DEFAULT, progress: Progress = SILENT
+) -> Conversion:
     """Converts a feed, `name` of `READERS`, and writes the manifest `out` whole, in place of one that is there.
 
     Raises:
@@ -41,9 +44,10 @@ def convert(name: str, file: Path, out: Path, options: Options = _DEFAULT) -> Co
     if file.exists() and out.exists() and out.samefile(file):
         raise UsageError(f"{out} is the feed itself, which would be gone", "name another --out")
     notes = Notes(KINDS)
-    feed = READERS[name](file, options, notes)
-    places, rows = Places(Confined(out.parent.resolve()), notes), Rows(name, notes)
-    for product in feed.products:
+    feed = READERS[name](file, options, notes, progress)
+    places = Places(Confined(out.parent.resolve()), notes, options.photos_url)
+    rows = Rows(name, notes)
+    for product in counted(feed.products, progress, "converting products", len(feed.products)):
         _add(rows, places.settle(product), options, notes)
     faults = tuple(sorted((*feed.faults, *places.faults.values(), *rows.faults), key=lambda f: (f.line, f.path)))
     if not rows.rows:

@@ -11,6 +11,7 @@ from twinset.manifest.feeds.model import Feed, Options, Picture, Product, Varian
 from twinset.manifest.feeds.pairs import pairs
 from twinset.manifest.feeds.table import Row, read_table
 from twinset.manifest.notes import Notes
+from twinset.progress import Progress, counted
 from twinset.records import Fault
 
 _UNDERSTOOD: Final = (
@@ -41,7 +42,7 @@ class _Entry:
         return self.row.get("visibility").casefold() == _HIDDEN
 
 
-def read(file: Path, options: Options, notes: Notes) -> Feed:
+def read(file: Path, options: Options, notes: Notes, progress: Progress) -> Feed:
     """Reads an export: a configurable product with the simple rows that its variations name, or a row alone.
 
     Raises:
@@ -58,7 +59,7 @@ def read(file: Path, options: Options, notes: Notes) -> Feed:
     taken: dict[str, str] = {}
     products = [
         _configurable(entry, entries, taken, options=options, notes=notes)
-        for entry in entries.values()
+        for entry in counted(entries.values(), progress, "reading products", len(entries))
         if entry.variations
     ]
     alone = {sku: entry for sku, entry in entries.items() if not entry.variations and sku not in taken}

@@ -8,6 +8,7 @@ from twinset.manifest.feeds import rss, values
 from twinset.manifest.feeds.model import Feed, Options, Picture, Product, Variant
 from twinset.manifest.feeds.table import Row, read_bytes, read_table
 from twinset.manifest.notes import Notes
+from twinset.progress import Progress, counted
 from twinset.records import Fault
 
 _UNDERSTOOD: Final = (
@@ -16,7 +17,7 @@ _UNDERSTOOD: Final = (
 )  # fmt: skip
 
 
-def read(file: Path, options: Options, notes: Notes) -> Feed:
+def read(file: Path, options: Options, notes: Notes, progress: Progress) -> Feed:
     """Reads a feed: one row or entry per variant; `item_group_id` binds a product's.
 
     Raises:
@@ -40,7 +41,8 @@ def read(file: Path, options: Options, notes: Notes) -> Feed:
             notes.add("repeated_id", f"line {row.line}: {row.get('id')}")
         seen.add(row.get("id"))
         groups.setdefault(row.get("item_group_id") or row.get("id"), []).append(row)
-    products = tuple(_product(key, own, options, notes) for key, own in groups.items())
+    each = counted(groups.items(), progress, "reading products", len(groups))
+    products = tuple(_product(key, own, options, notes) for key, own in each)
     return Feed(products, columns, count, tuple(faults))
 
 

@@ -14,18 +14,20 @@ Items = Literal["colour", "product"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a feed is converted; `currency` and `shop_url` fill in what the feed does not say."""
+    """How a feed is converted; `currency`, `shop_url` and `photos_url` fill in what the feed does not say."""
 
     items: Items = "colour"
     currency: str = ""
     shop_url: str = ""
+    photos_url: str = ""
 
     def __post_init__(self) -> None:
         if self.currency and not re.fullmatch("[A-Z]{3}", self.currency):
             raise UsageError(f"{self.currency!r} is no currency", "give its three letters, for example EUR")
-        if self.shop_url and not re.match(r"https?://[^/?#\s]+", self.shop_url):
-            mend = "give it whole, for example https://shop.example"
-            raise UsageError(f"{self.shop_url!r} is no shop's address", mend)
+        for address in (self.shop_url, self.photos_url):
+            if address and not re.match(r"https?://[^/?#\s]+", address):
+                mend = "give it whole, for example https://shop.example"
+                raise UsageError(f"{address!r} is no shop's address", mend)
 
     def page(self, *parts: str) -> str:
         """A page below the shop's address, empty where there is none."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from twinset.manifest.feeds.model import Picture, Product
 from twinset.manifest.notes import Notes
@@ -29,6 +29,7 @@ class Places:
 
     confined: Confined
     notes: Notes
+    photos_url: str = ""
     faults: dict[tuple[str, str], Fault] = field(default_factory=dict)
     _spelled: dict[str, str] = field(default_factory=dict)
 
@@ -40,7 +41,7 @@ class Places:
     def _settled(self, key: str, pictures: Iterable[Picture]) -> tuple[Picture, ...]:
         found: list[Picture] = []
         for picture in pictures:
-            where = place(picture.address, self.confined)
+            where = place(picture.address, self.confined, self.photos_url)
             if isinstance(where, Place):
                 found.append(replace(picture, address=self._spelled.setdefault(where.key, where.path)))
             elif (key, picture.address) not in self.faults:
@@ -49,11 +50,12 @@ class Places:
         return tuple(found)
 
 
-def place(text: str, confined: Confined) -> Place | tuple[str, str]:
+def place(text: str, confined: Confined, photos_url: str = "") -> Place | tuple[str, str]:
     """Where a picture lies, or the code and message of what is wrong with it.
 
     An address without a scheme (`//cdn.example/1.jpg`) is one of https; a path from the root (`/m/b/1.jpg`)
-    is one below the photos' root. The version that Shopify puts behind an address does not make it another.
+    is one below the photos' root, or below `photos_url` where that is given. The version that Shopify puts behind
+    an address does not make it another.
     """
     text = f"https:{text}" if text.startswith("//") else text.strip()
     if is_address(text):
@@ -65,7 +67,7 @@ def place(text: str, confined: Confined) -> Place | tuple[str, str]:
     if wrong:
         return wrong
     whole = str(PurePosixPath(path))
-    return Place(whole, whole)
+    return _address(f"{photos_url.rstrip('/')}/{quote(whole)}") if photos_url else Place(whole, whole)
 
 
 def _address(text: str) -> Place | tuple[str, str]:

@@ -9,6 +9,7 @@ from twinset.manifest.feeds import values
 from twinset.manifest.feeds.model import Feed, Options, Picture, Product, Variant
 from twinset.manifest.feeds.table import Row, read_table
 from twinset.manifest.notes import Notes
+from twinset.progress import Progress, counted
 from twinset.records import Fault
 
 _NEW_NAMES: Final = {
@@ -46,7 +47,7 @@ class _Group:
         return next((row.get(name) for row in self.rows if row.get(name)), "")
 
 
-def read(file: Path, options: Options, notes: Notes) -> Feed:
+def read(file: Path, options: Options, notes: Notes, progress: Progress) -> Feed:
     """Reads a Shopify export: rows repeat per handle, and carry a variant, a picture, or by chance one of each.
 
     Raises:
@@ -63,7 +64,8 @@ def read(file: Path, options: Options, notes: Notes) -> Feed:
             groups.setdefault(handle, []).append(row)
         else:
             faults.append(Fault(row.line, row.get("image_src"), "bad_row", "the row has no handle, nor one above"))
-    products = tuple(_product(_group(handle, rows), options, notes) for handle, rows in groups.items())
+    each = counted(groups.items(), progress, "reading products", len(groups))
+    products = tuple(_product(_group(handle, rows), options, notes) for handle, rows in each)
     return Feed(products, table.rest(_UNDERSTOOD), len(table.rows) + len(table.faults), tuple(faults))
 
 

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from twinset.manifest.feeds.model import Money
 from twinset.manifest.notes import Notes
+from twinset.where import stock_word
 
 _COLOUR: Final = (
     "color colors colour colours farbe farben couleur couleurs colore colori cor cores kleur kleuren färg farve "
@@ -119,8 +120,7 @@ def availability(text: str) -> str:
     >>> availability("In stock"), availability("https://schema.org/OutOfStock"), availability("soon")
     ('in_stock', 'out_of_stock', 'soon')
     """
-    word = re.sub(r"[^a-z]", "", normal(text).rsplit("/", 1)[-1])
-    return _STOCK.get(word, text)
+    return _STOCK.get(stock_word(text), text)
 
 
 def is_known(stock: str) -> bool:
