@@ -1,6 +1,8 @@
 """Filters, boosts, stock, styles and facets: what a slow loop over the manifest gives."""
 
+import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from PIL import Image
 
 from shops import build, picture, shop, write
 from twinset import Catalogue, bundle, photos, where
-from twinset.catalogue import facets, folder
+from twinset.catalogue import IndexOptions, facets, folder
 from twinset.catalogue.candidates import is_out_of_stock
 from twinset.embedder import Embedder
 from twinset.errors import CursorError, InputError, UnknownFieldError, UnknownItemError, UsageError, WhereError
@@ -150,7 +152,8 @@ def slow(shop: Shop, query: Vectors, options: dict[str, Any], without: str = "")
     for row in candidates(shop, options, without):
         photo, score = row.photo, min(1.0, float(row.vector.astype(np.float64) @ query.astype(np.float64)))
         if options["min_score"] is None or score >= options["min_score"]:
-            key = {"item": photo.item_id, "photo": photo.photo_id, "style": photo.value("style") or photo.item_id}
+            style = f"style {photo.value('style')}" if photo.value("style") else f"item {photo.item_id}"
+            key = {"item": photo.item_id, "photo": photo.photo_id, "style": style}
             lifted = round(score + lifts[photo.item_id], 9)
             groups.setdefault(key[options["by"]], []).append((-lifted, -round(score, 9), photo.photo_id))
     ranked = sorted((min(group)[0], key) for key, group in groups.items())
@@ -395,6 +398,45 @@ def test_a_style_is_shown_by_a_colour_that_can_be_had(tmp_path: Path) -> None:
     assert sunk.hits[1].score == plain.hits[0].score
 
 
+def test_a_style_that_is_named_like_an_item_is_another(tmp_path: Path) -> None:
+    """An item without a style, and a style that bears its name, are two hits by style, each with its own photos."""
+    rows = [
+        {"path": "a.png", "item_id": "tee"},
+        {"path": "b.png", "item_id": "tee-red", "style": "tee"},
+        {"path": "c.png", "item_id": "tee-blue", "style": "tee"},
+    ]
+    manifest = write(tmp_path, rows, {"a.png": 1, "b.png": 2, "c.png": 3})
+    with build(tmp_path / "c", manifest) as catalogue:
+        pages = [catalogue.search(tmp_path / "a.png", 1, by="style")]
+        pages.append(catalogue.search(tmp_path / "a.png", 1, by="style", cursor=pages[0].next))
+    hits = [hit for page in pages for hit in page]
+    assert [(hit.style, {photo.photo for photo in hit.photos}) for hit in hits] == [
+        ("", {"a.png"}),
+        ("tee", {"b.png", "c.png"}),
+    ]
+    assert pages[1].next is None
+
+
+@pytest.mark.parametrize("spelling", ["in stock", "in_stock", "In Stock", "https://schema.org/InStock", "in*"])
+def test_a_filter_of_stock_reads_every_spelling(spelling: str, tmp_path: Path) -> None:
+    """Whichever way the filter and the manifest write it; other words, and other fields, stay what they are."""
+    texts = ["in stock", "in_stock", "http://schema.org/InStock", "out of stock", "preorder", "", "1"]
+    rows = [{"path": f"{n}.png", "item_id": f"i{n}", "availability": text} for n, text in enumerate(texts)]
+    rows[3]["note"] = "in_stock"
+    manifest = write(tmp_path, rows, {f"{n}.png": n for n in range(len(texts))})
+    with build(tmp_path / "c", manifest) as catalogue:
+
+        def found(*filters: str) -> set[str]:
+            return {hit.item_id for hit in catalogue.search(tmp_path / "0.png", where=filters)}
+
+        assert found(f"availability={spelling}") == {"i0", "i1", "i2"}
+        assert found(f"availability!={spelling}") == {"i3", "i4", "i5", "i6"}
+        assert found(f"availability={spelling}|preorder") == {"i0", "i1", "i2", "i4"}
+        assert found("availability=") == {"i5"}
+        assert found("availability=1") == {"i6"}
+        assert found("note=in stock") == set()
+
+
 def test_stock_that_is_not_told_is_shown(tmp_path: Path) -> None:
     """Without `availability` sinking and hiding change nothing."""
     manifest = shop(tmp_path / "shop", 3)
@@ -430,3 +472,26 @@ def test_hits_are_the_same_whoever_is_asked(tiny: Shop) -> None:
     assert {hit.item_id for hit in boosted[:2]} == {"i0", "i4"}
     by_item = {hit.item_id: replace(hit, rank=0) for hit in plain}
     assert all(replace(hit, rank=0) == by_item[hit.item_id] for hit in boosted)
+
+
+def test_by_style_the_colours_of_real_garments_are_one_hit(tmp_path: Path) -> None:
+    """Of 65 photos of hoodies each style is one hit, with all photos of all its colours, its own first."""
+    data = os.environ.get("TWINSET_TEST_DATA")
+    luma = Path(data or "") / "data/luma"
+    if not data or not (luma / "photos.csv").is_file():
+        pytest.skip("TWINSET_TEST_DATA names no folder with data/luma")
+    with (luma / "photos.csv").open(encoding="utf-8", newline="") as file:
+        header, *lines = file
+    chosen = [line for line in lines if ",men-tops/hoodies & sweatshirts," in line]
+    (tmp_path / "m.csv").write_text("".join([header, *chosen]), encoding="utf-8")
+    rows = list(csv.DictReader([header, *chosen]))
+    with build(tmp_path / "c", tmp_path / "m.csv", options=IndexOptions(photos_root=luma)) as catalogue:
+        for row in rows[::13]:
+            hits = catalogue.search(luma / row["path"], 100, by="style").hits
+            assert hits[0].style == row["style"]
+            assert sorted(hit.style for hit in hits) == sorted({other["style"] for other in rows})
+            for hit in hits:
+                assert {photo.photo for photo in hit.photos} == {r["path"] for r in rows if r["style"] == hit.style}
+            items = {hit.style: hit.item_id for hit in hits}
+            assert items[row["style"]] == row["item_id"]
+    assert max(len({r["colour"] for r in rows if r["style"] == style}) for style in {r["style"] for r in rows}) > 1

@@ -15,6 +15,8 @@ from twinset.store.view import Scores, View
 
 SINK: Final = -3.0
 """Below every other score, which lie in [-1, 1]."""
+_STYLE, _ITEM = "style ", "item "
+"""Before what is ranked by style: a style may bear the name of an item that has none."""
 _OUT: Final = frozenset(("outofstock", "soldout", "discontinued", "unpublished"))
 
 
@@ -83,7 +85,8 @@ def key_of(photo: Photo, options: SearchOptions) -> str:
         case "photo":
             return photo.photo_id
         case "style":
-            return photo.value("style") or photo.item_id
+            style = photo.value("style")
+            return f"{_STYLE}{style}" if style else f"{_ITEM}{photo.item_id}"
         case _:
             return photo.item_id
 
@@ -93,8 +96,8 @@ def of_styles(columns: Columns, keys: Sequence[str]) -> list[int]:
     wanted = frozenset(keys)
     styles = columns.optional("style")
     unstyled = styles.matching(lambda text: not text)
-    ours = styles.matching(wanted.__contains__) & ~unstyled
-    ours |= columns.column("item_id").matching(wanted.__contains__) & unstyled
+    ours = styles.matching(lambda text: f"{_STYLE}{text}" in wanted) & ~unstyled
+    ours |= columns.column("item_id").matching(lambda text: f"{_ITEM}{text}" in wanted) & unstyled
     numbers: Ids = np.flatnonzero(ours)
     return [int(number) for number in numbers]
 
@@ -105,12 +108,11 @@ def is_out_of_stock(availability: str) -> bool:
     >>> [is_out_of_stock(text) for text in ("Out of stock", "sold_out", "http://schema.org/OutOfStock", "in")]
     [True, True, True, False]
     """
-    word = availability.rpartition("/")[2].casefold()
-    return "".join(character for character in word if character.isalpha()) in _OUT
+    return where.stock_word(availability) in _OUT
 
 
 def _out(columns: Columns) -> Mask:
-    return columns.optional("availability").matching(is_out_of_stock)
+    return columns.optional(where.AVAILABILITY).matching(is_out_of_stock)
 
 
 def _of_items(columns: Columns, photos: Mask) -> Mask:
