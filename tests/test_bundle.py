@@ -190,10 +190,14 @@ def test_a_saved_bundle_opens(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_shipped_ones(tmp_path: Path) -> None:
-    """A name that is neither a folder nor shipped says which are; so does a folder without a bundle."""
+    """A name that is neither a folder nor shipped says which are, or the one that is near; so does a folder."""
     assert "colour" in bundle.shipped_names()
-    for name in ("color", tmp_path):
-        with pytest.raises(PathError, match=r"there is no bundle .*one that ships: .*colour") as caught:
+    for name, says in (
+        ("color", "did you mean colour"),
+        ("red", "one that ships: .*colour"),
+        (tmp_path, "that ships"),
+    ):
+        with pytest.raises(PathError, match=f"there is no bundle .*{says}") as caught:
             open_bundle(name)
         assert caught.value.exit_code == 3
 

@@ -117,11 +117,8 @@ def test_seeds_are_told_with_their_spread(tmp_path: Path, capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (
-            ["--recipe", "foundin"],
-            3,
-            f"there is no recipe foundin: name a .toml file, or one of {', '.join(names())}",
-        ),
+        (["--recipe", "foundin"], 3, "there is no recipe foundin: did you mean founding?"),
+        (["--recipe", "mine"], 3, f"there is no recipe mine: name a .toml file, or one of {', '.join(names())}"),
         (["--set", "looks=2"], 2, "head = dense does not go with looks = 2: set head = blend"),
         (["--set", "marign=1"], 2, "there is no setting 'marign': did you mean margin?"),
         (["--set", "backbone=lite9"], 3, "there is no backbone lite9: use one of mobilenetv2, efficientnet-lite0"),
