@@ -165,6 +165,7 @@ def check_beside(tmp_path: Path, snapshots: int) -> int:
     """Makes snapshots and dumps while another process embeds, adds and removes; returns how many states it met."""
     manifest, place = shop(tmp_path / "shop", 12), tmp_path / "c"
     index(place, manifest)
+    query = (manifest.parent / "000/0.png").read_bytes()  # the other process writes the file again and again
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     process = subprocess.Popen(
         [sys.executable, "-c", CHANGE, place, manifest], stdout=subprocess.PIPE, text=True, env=environment
@@ -178,7 +179,7 @@ def check_beside(tmp_path: Path, snapshots: int) -> int:
             catalogue.snapshot(out)
             assert sound(out)
             with Catalogue(out) as copy:
-                answer = copy.search(manifest.parent / "000/0.png", 99)
+                answer = copy.search(query, 99)
                 assert sum(len(hit.photos) for hit in answer) == answer.catalogue.photos
                 states.add(answer.catalogue.sequence)
             catalogue.dump(tmp_path / f"{number}.parquet")
