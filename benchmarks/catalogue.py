@@ -1,11 +1,12 @@
 """Catalogues of 1,000 to 1,000,000 photos × 256, exact and with a graph, beside FAISS flat and FAISS HNSW.
 
-Usage: catalogue.py [N…] [--out FOLDER]. FOLDER keeps catalogues and figures for another run; from all figures in it
-the table is printed and docs/catalogue.png drawn.
+Usage: catalogue.py [N…] [--out FOLDER] [--plot FILE]. FOLDER keeps catalogues and figures for another run; of all
+figures in it the table is printed, and FILE drawn.
 """
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,10 +29,9 @@ from twinset.store.rows import Rows
 from twinset.store.vectors import open_view
 from twinset.store.view import View
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from clustered import clustered, recall  # noqa: E402
+from clustered import clustered, recall
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 DIM, K, ROUNDS, QUERIES = 256, 10, 5, 100
@@ -183,16 +183,17 @@ def add_one(place: Path, count: int, vectors: Vectors) -> Figures:
     }
 
 
-def run(place: Path, count: int) -> Figures:
+def run(place: Path, count: int) -> None:
+    """Figures of one size, those of building kept from an earlier run."""
     place.mkdir(parents=True, exist_ok=True)
     vectors, queries = clustered(count, QUERIES, DIM)
     np.save(place / "queries.npy", queries)
     path = place / "c"
-    figures: Figures = {"photos": count}
-    if not path.exists():
-        figures |= build(path, vectors)
-    elif (place / "figures.json").exists():
-        figures = json.loads((place / "figures.json").read_text(encoding="utf-8"))
+    kept = place / "figures.json"
+    if not kept.exists():
+        shutil.rmtree(path, ignore_errors=True)
+        kept.write_text(json.dumps({"photos": count} | build(path, vectors)), encoding="utf-8")
+    figures: Figures = json.loads(kept.read_text(encoding="utf-8"))
     opened = view(path)
     figures["recall"] = recall(opened, queries)
     figures |= {f"recall at {share:.2%}": recall(opened, queries, share) for share in SHARES if share * count >= 50}
@@ -202,8 +203,7 @@ def run(place: Path, count: int) -> Figures:
         figures |= memory(path, engine)
     figures |= similar(path, count)
     figures |= add_one(path, count, queries[:3])
-    (place / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return figures
+    kept.write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
 
 def print_table(every: list[Figures]) -> None:
@@ -214,7 +214,7 @@ def print_table(every: list[Figures]) -> None:
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 
-def draw(every: list[Figures]) -> None:
+def draw(every: list[Figures], path: Path) -> None:
     figure, panels = pyplot.subplots(1, 3, figsize=(13, 4), layout="constrained")
     sizes = [figures["photos"] for figures in every]
     for engine, look in (("exact", "C0-o"), ("hnsw", "C1-o"), ("FAISS flat", "C0--x"), ("FAISS HNSW", "C1--x")):
@@ -226,13 +226,14 @@ def draw(every: list[Figures]) -> None:
         panel.set(title=title, xlabel="photos × 256")
         panel.grid(alpha=0.3)
     panels[0].legend()
-    figure.savefig(ROOT / "docs/catalogue.png", dpi=90)
+    figure.savefig(path, dpi=90)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--plot", type=Path)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
@@ -245,7 +246,8 @@ def main() -> None:
         found = [json.loads(file.read_text(encoding="utf-8")) for file in out.glob("*/figures.json")]
         every = sorted(found, key=lambda figures: figures["photos"])
         print_table(every)
-        draw(every)
+        if given.plot:
+            draw(every, given.plot)
 
 
 if __name__ == "__main__":

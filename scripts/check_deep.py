@@ -16,6 +16,7 @@ BENCHMARKS = (
     ("search_speed.py", "1000"),
     ("search_speed.py", "100000"),
     ("search_speed.py", "1000000"),
+    ("catalogue.py", "1000", "100000"),
 )
 
 
