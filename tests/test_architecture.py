@@ -109,7 +109,7 @@ def test_evaluate_and_catalogue_do_not_know_each_other() -> None:
         ("torch", "training"),
         ("transformers", "training"),
         ("accelerate", "training"),
-        ("fcntl", "store"),
+        ("fcntl", "files"),
         ("typer", "cli"),
         ("xml", "manifest"),
         ("pyarrow", "arrow"),

@@ -246,6 +246,30 @@ def test_sqlite_errors_are_ours(shop_and_place: tuple[Path, Path], monkeypatch: 
         Rows(place).state()
 
 
+def test_a_full_disk_is_searched(tmp_path: Path, shop_and_place: tuple[Path, Path]) -> None:
+    """With no byte free an opened catalogue answers; once there is space, it tells what a writer adds."""
+    manifest, place = shop_and_place
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this system does not let us mount")
+    try:
+        shutil.copytree(place, disk / "c")
+        query = manifest.parent / "007/0.png"
+        before = hits(place, query)
+        with pytest.raises(OSError, match="No space left"):
+            (disk / "filler").write_bytes(bytes(4_000_000))
+        assert hits(disk / "c", query) == before
+        with Catalogue(disk / "c") as catalogue:
+            assert [(hit.item_id, hit.score) for hit in catalogue.search(query, 10)] == before
+            (disk / "filler").unlink()
+            index(disk / "c", shop(tmp_path / "new", 30), options=IndexOptions(source="new"))
+            assert catalogue.search(query).catalogue.photos == 100
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
 def test_a_full_disk_leaves_the_old_answers(tmp_path: Path, shop_and_place: tuple[Path, Path]) -> None:
     """On a disk of 3 MB that fills up, indexing ends with its own error and the catalogue still answers."""
     manifest, place = shop_and_place

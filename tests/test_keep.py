@@ -399,6 +399,32 @@ def test_what_appears_appears_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_what_killed_processes_left_is_removed_before_something_appears(tmp_path: Path) -> None:
+    """A room beside the place goes when its process is dead, and stays while it lives; others' folders stay."""
+    out = tmp_path / "out"
+    (tmp_path / "out.mine").mkdir()
+    dead = tmp_path / "out.0a1b2c3d.twinset-tmp"
+    dead.mkdir()
+    (dead / "half").write_bytes(b"half of it")
+    with files.appearing(out) as first:
+        first.write_bytes(b"first")
+        assert not dead.exists()
+        with files.appearing(tmp_path / "out") as second:
+            second.mkdir()
+            assert first.read_bytes() == b"first"
+            second.rmdir()
+            second.write_bytes(b"second")
+        assert out.read_bytes() == b"second"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.mine"]
+
+
+def test_what_cannot_fit_is_not_begun(tmp_path: Path) -> None:
+    """The place, the bytes needed and those free are told before a byte is written."""
+    with pytest.raises(DiskFullError, match=r"out needs about 1,000,000,000\.0 MB more, .* free some"):
+        files.check_space(tmp_path / "out", 10**15)
+    files.check_space(tmp_path / "out", 1)
+
+
 def _fail(out: Path, make: Callable[[Path], object]) -> None:
     with files.appearing(out) as place:
         make(place)
@@ -418,9 +444,9 @@ def test_a_full_disk_leaves_nothing_behind(stocked: tuple[Path, Path], tmp_path:
     try:
         with Catalogue(place) as catalogue:
             for make in (catalogue.snapshot, catalogue.dump):
-                with pytest.raises(DiskFullError, match=r"no space is left to write .*disk"):
+                with pytest.raises(DiskFullError, match=r"disk/out needs about .* MB more"):
                     make(disk / "out")
-        with pytest.raises(DiskFullError, match=r"no space is left to write .*disk"):
+        with pytest.raises(DiskFullError, match=r"disk/out needs about .* MB more|no space is left to write .*disk"):
             load(tmp_path / "d.parquet", disk / "out")
         assert list(disk.iterdir()) == []
     finally:

@@ -1,21 +1,27 @@
 """Files and folders that appear whole or not at all."""
 
+import fcntl
+import glob
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, Final
 
-from twinset.errors import PathError, disk_errors
+from twinset.errors import DiskFullError, PathError, disk_errors
+
+_ROOM: Final = ".twinset-tmp"
 
 
-def write_whole(path: Path, *parts: bytes | memoryview) -> None:
-    """Writes beside `path`, brings it to the disk, then takes its place: a reader sees the old file or the new."""
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path` that takes its place once it is on the disk: a reader sees the old one or the new."""
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.writelines(parts)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -25,38 +31,109 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
     to_disk(path.parent)
 
 
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
+    """Writes a file as `replacing` does."""
+    with replacing(path) as file:
+        file.writelines(parts)
+
+
 @contextmanager
 def appearing(out: Path) -> Iterator[Path]:
     """A name beside `out`, where nothing is, for what takes its place at the end, and is removed if it fails.
+
+    What processes left that were killed meanwhile is removed first.
 
     Raises:
         PathError: something is at `out`, or there is no folder for it.
         DiskFullError, ResourceError: the disk refused a write meanwhile.
 
     """
+    _sweep(out)
     if out.exists() or out.is_symlink():
         raise PathError(f"{out} is there already", "name a place where nothing is")
     if not out.parent.is_dir():
         raise PathError(f"there is no folder {out.parent}", "make it first")
-    temporary = out.with_name(f"{out.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with disk_errors(out):
-            yield temporary
-            to_disk(temporary)
-            temporary.rename(out)
+    with disk_errors(out), _room(out) as room:
+        place = room / out.name
+        yield place
+        to_disk(place)
+        place.rename(out)
+        try:
             to_disk(out.parent)
-    except BaseException:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
-        raise
+        except OSError:
+            out.rename(place)
+            raise
+
+
+@contextmanager
+def _room(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that is locked while its process lives."""
+    room = out.with_name(f"{out.name}.{uuid.uuid4().hex[:8]}{_ROOM}")
+    room.mkdir()
+    try:
+        with _locked(room):
+            yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _sweep(out: Path) -> None:
+    """Removes the rooms that nobody holds any more."""
+    for room in out.parent.glob(f"{glob.escape(out.name)}.*{_ROOM}"):
+        with suppress(OSError), _locked(room):
+            shutil.rmtree(room)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds a folder's lock, which a killed process gives up by itself.
+
+    Raises:
+        OSError: another process holds it, or there is no such folder.
+
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock(descriptor: int) -> None:
+    """Takes the operating system's lock of an opened file or folder, which a killed process gives up by itself.
+
+    Raises:
+        BlockingIOError: another process holds it.
+
+    """
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def to_disk(path: Path) -> None:
-    """Brings what a folder holds by name to the disk."""
-    folder = os.open(path, os.O_RDONLY)
+    """Brings a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def check_space(path: Path, needed: int) -> None:
+    """Refuses to begin what the disk of `path` cannot hold: `needed` bytes, by an estimate that is rather low.
+
+    Raises:
+        DiskFullError: less is free.
+
+    """
+    with disk_errors(path):
+        free = shutil.disk_usage(path if path.exists() else path.parent).free
+    if free < needed:
+        raise DiskFullError(
+            f"{path} needs about {_megabytes(needed)} more, and its disk has {_megabytes(free)} free",
+            "free some space and run it again",
+        )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from twinset.errors import PathError, VectorsError, disk_errors
+from twinset.files import replacing
 from twinset.records import Photo, Vectors
 
 
@@ -45,17 +46,14 @@ def save(path: Path, photos: Sequence[Photo], vectors: Vectors, fingerprint: str
         PathError, DiskFullError, ResourceError: the disk refused it.
 
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    with disk_errors(path):
-        with temporary.open("wb") as file:
-            np.savez(
-                file,
-                path=np.array([photo.path for photo in photos], dtype=np.str_),
-                embedding=vectors,
-                fingerprint=np.array(fingerprint),
-                boxes=np.array("used" if boxes else "ignored"),
-            )
-        temporary.replace(path)
+    with disk_errors(path), replacing(path) as file:
+        np.savez(
+            file,
+            path=np.array([photo.path for photo in photos], dtype=np.str_),
+            embedding=vectors,
+            fingerprint=np.array(fingerprint),
+            boxes=np.array("used" if boxes else "ignored"),
+        )
 
 
 def load(path: Path) -> VectorsFile:

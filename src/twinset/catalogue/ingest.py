@@ -5,6 +5,7 @@ First come those that are known by their files' size and time, settled from thei
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from twinset.catalogue.reembed import copy_of
 from twinset.catalogue.stamp import seen, stamp, stands
 from twinset.embedder import Embedder, embed_in_order
 from twinset.errors import InputError
+from twinset.files import check_space
 from twinset.manifest import Manifest
 from twinset.manifest.table import shortest
 from twinset.progress import SILENT, Progress, counted
@@ -26,6 +28,9 @@ from twinset.store.versions import Version
 _BATCH: Final = 256
 _BATCH_SECONDS: Final = 2.0
 _LOOK_UP: Final = 4096
+_COPY_BYTES: Final = 24_576
+"""What the copy of a large photo takes at least: a garment before a plain wall."""
+_ROW_BYTES: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,8 @@ def run(
             copied.pop(name, None)
         unknown = photos if verify_content else _settle(target, manifest.root, photos, copied, tally)
         progress.advance(len(photos) - len(unknown))
+        new = [manifest.root / photo.path for photo in unknown if photo.photo_id not in copied]
+        check_space(rows.path.parent, _space(new, target.version.dim))
         for batch in _batches(target, manifest.root, unknown, copied):
             faults += _commit(target, batch, tally)
             progress.advance(len(batch))
@@ -123,6 +130,15 @@ def run(
         gone=len(gone) - removed,
         faults=tuple(faults),
     )
+
+
+def _space(new: Sequence[Path], dim: int) -> int:
+    """The bytes that photos take at least: a copy, a row, and a vector in f16 and in f32."""
+    taken = len(new) * (_ROW_BYTES + 6 * dim)
+    for path in new:
+        with suppress(OSError):
+            taken += min(path.stat().st_size, _COPY_BYTES)
+    return taken
 
 
 def _gone(rows: Rows, source: str, photos: Sequence[Photo], faults: Sequence[Fault]) -> list[Row]:

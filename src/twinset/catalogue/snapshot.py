@@ -12,7 +12,7 @@ from twinset.catalogue import folder as folders
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.catalogue.verify import MOMENT_SECONDS, without_copy
 from twinset.errors import BusyError, PathError
-from twinset.files import appearing
+from twinset.files import appearing, check_space
 from twinset.progress import SILENT, Progress
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
@@ -38,6 +38,7 @@ def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, pro
     if out.resolve().is_relative_to(folder.path.resolve()):
         raise PathError(f"{out} lies inside the catalogue", "name a place outside of it")
     with appearing(out) as place:
+        check_space(out, rows.size() + copies.size())
         place.mkdir()
         with agreeing(rows, copies):
             versions = rows.versions.all()

@@ -1,6 +1,7 @@
 """A catalogue → one Parquet file with its bundle beside it, and back; neither ever holds it all in memory."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -12,8 +13,8 @@ from twinset.catalogue import derived, parquet
 from twinset.catalogue import folder as folders
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.catalogue.snapshot import Lacking, agreeing
-from twinset.errors import DumpError, FingerprintError
-from twinset.files import appearing
+from twinset.errors import BundleError, DumpError, FingerprintError, PathError
+from twinset.files import appearing, check_space
 from twinset.progress import SILENT, Progress, counted
 from twinset.store.copies import Copies
 from twinset.store.refill import Record, Refill, Sums
@@ -32,7 +33,8 @@ def bundle_beside(file: Path) -> Path:
 def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progress: Progress = SILENT) -> int:
     """Writes every photo with its vector and copy to `out`, and the bundle beside it; returns the count of photos.
 
-    The file comes last: where it is, the bundle is whole.
+    The file comes last: where it is, the bundle is whole. A bundle that is there already, as after a kill between
+    the two, is kept if it is the same.
 
     Raises:
         PathError: something is at `out`, or where its bundle belongs.
@@ -41,10 +43,13 @@ def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progres
         BusyError, DiskFullError, ResourceError: as the machine has it.
 
     """
-    with appearing(out) as place, appearing(bundle_beside(out)) as beside, agreeing(rows, copies) as lacking:
+    beside = bundle_beside(out)
+    with appearing(out) as place, ExitStack() as later, agreeing(rows, copies) as lacking:
         version = rows.live()
         bundle = folder.bundle(version)
-        bundles.save(beside, bundle.facts, bundle.model)
+        check_space(out, copies.size() // 2 + len(bundle.model))
+        if not _is_bundle(beside, bundle):
+            bundles.save(later.enter_context(appearing(beside)), bundle.facts, bundle.model)
         sums = Sums()
         with parquet.writing(place, version.dim) as file:
             groups = _groups(rows, copies, version, lacking)
@@ -56,6 +61,13 @@ def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progres
             told = {"name": folder.name, "version": asdict(version), "sources": sources}
             file.finish({**told, "sums": sums})
     return sums.photos
+
+
+def _is_bundle(place: Path, bundle: Bundle) -> bool:
+    try:
+        return bundles.open_bundle(place.absolute()).fingerprint == bundle.fingerprint
+    except (PathError, BundleError):
+        return False
 
 
 def load(
@@ -78,6 +90,7 @@ def load(
         facts = dumped.facts
         version = Version(**facts["version"])
         opened = _bundle(path, bundle, version)
+        check_space(out, path.stat().st_size)
         place.mkdir()
         _refill(place, version, dumped, Sums(*facts["sums"]), path, progress=progress)
         bundles.save(place / "bundles" / opened.fingerprint, opened.facts, opened.model)

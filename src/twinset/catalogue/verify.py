@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from twinset.catalogue.folder import CatalogueFolder
-from twinset.errors import IntegrityError, TwinsetError
+from twinset.errors import IntegrityError, ResourceError, TwinsetError
 from twinset.progress import SILENT, Progress
 from twinset.records import Problem
 from twinset.store import columns, copies, graph, rows, vectors
@@ -59,6 +59,8 @@ def _guarded(file: str, mend: str, look: Callable[[], list[str]]) -> list[Proble
         return [Problem(file, what, mend) for what in look()]
     except IntegrityError as error:
         return [Problem(file, error.message, mend)]
+    except ResourceError:
+        raise
     except TwinsetError as error:
         return [Problem(file, error.message, error.mend)]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from twinset.errors import ManifestError, PathError, disk_errors
+from twinset.errors import ManifestError, PathError
 from twinset.manifest import parquet
 from twinset.manifest.folder import folder_photos
-from twinset.manifest.table import Confined, Manifest, shortest
+from twinset.manifest.table import Confined, Manifest, shortest, write_rows
 from twinset.records import Box, Fault, Photo, photo_id
 
 MAIN: Final = "main"
@@ -82,7 +82,7 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def write_faults(path: Path, faults: Iterable[Fault]) -> None:
-    """Writes faulty rows as a CSV of `line, path, code, message`.
+    """Writes faulty rows as a CSV of `line, path, code, message`, whole in place of one that is there.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
 
@@ -90,11 +90,8 @@ def write_faults(path: Path, faults: Iterable[Fault]) -> None:
         PathError, DiskFullError, ResourceError: it cannot be written, by the reason.
 
     """
-    with disk_errors(path), path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["line", "path", "code", "message"])
-        for fault in faults:
-            writer.writerow([fault.line, _inert(fault.path), fault.code, _inert(fault.message)])
+    rows = ([fault.line, _inert(fault.path), fault.code, _inert(fault.message)] for fault in faults)
+    write_rows(path, [["line", "path", "code", "message"], *rows])
 
 
 def _inert(text: str) -> str:

@@ -72,8 +72,8 @@ def is_address(path: str) -> bool:
     return path.lower().startswith(("https://", "http://"))
 
 
-def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Writes a manifest as CSV, its header first, whole in place of one that is there.
+def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Writes a table as CSV, its header first, whole in place of one that is there.
 
     Raises:
         UsageError: it is named as a Parquet file.

@@ -67,6 +67,10 @@ class Copies:
         """One unchanging state for all that is read inside."""
         return self._database.transaction(write=False)
 
+    def size(self) -> int:
+        """How many bytes the copies take."""
+        return self._database.size()
+
     def copy_to(self, folder: Path, progress: Progress = SILENT) -> None:
         """Makes a copy of what this thread reads, in another folder."""
         self._database.copy_to(folder / NAME, progress)

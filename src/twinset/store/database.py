@@ -1,6 +1,7 @@
 """One SQLite file: how it is opened, a connection for each thread, its errors translated."""
 
 import os
+import shutil
 import sqlite3
 import threading
 import weakref
@@ -18,6 +19,7 @@ from twinset.errors import (
     TwinsetError,
     UsageError,
 )
+from twinset.files import to_disk
 from twinset.progress import SILENT, Progress, counted
 
 BUSY_SECONDS: Final = 10.0
@@ -27,6 +29,8 @@ MEND: Final = (
 )
 _AT_ONCE: Final = 500
 _PAGES_AT_ONCE: Final = 4096
+_IMMUTABLE: Final = "ro&immutable=1"
+_SMALLEST: Final = 65_536
 
 
 def may_write(folder: Path) -> bool:
@@ -130,6 +134,12 @@ class Database:
                 progress.finish()
                 copy.close()
 
+    def size(self) -> int:
+        """How many bytes it takes, without the pages that wait for use."""
+        names = ("page_count", "freelist_count", "page_size")
+        pages, free, page = (int(self.one(f"PRAGMA {name}")[0]) for name in names)
+        return (pages - free) * page
+
     def problems(self, schema: str, progress: Progress = SILENT) -> list[str]:
         """What SQLite's own check of its pages finds, and whether its tables are those of `schema`.
 
@@ -147,10 +157,10 @@ class Database:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """This thread's connection, which stays open inside; errors are translated."""
         own = getattr(self._local, "own", None)
-        if not isinstance(own, _Own):
+        if not isinstance(own, _Own) or (own.passing and not own.connection.in_transaction):
             with self._lock:
                 self.check_open()
-                own = _Own(_connect(self.path, write=self._write))
+                own = _connect(self.path, write=self._write)
                 self._opened.add(own)
             self._local.own = own
         with own.lock:
@@ -165,20 +175,24 @@ class Database:
 
 
 class _Own:
-    """A thread's connection; whoever uses or closes it holds the lock. It is closed when the thread ends."""
+    """A thread's connection; whoever uses or closes it holds the lock. It is closed when the thread ends.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    One that is `passing` takes the file as unchanging, which may be so for a moment only.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, passing: bool = False) -> None:
         self.connection = connection
+        self.passing = passing
         self.lock = threading.RLock()
         weakref.finalize(self, connection.close).atexit = False
 
 
-def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Opens a database in WAL mode; a reader also where the folder may not be written.
+def _connect(path: Path, *, write: bool) -> _Own:
+    """Opens a database in WAL mode; a reader also where the folder may not be written, or its disk is full.
 
     A reader opens read-write and forbids itself to write, since one that opens read-only leaves an empty
-    `-wal` behind. On a read-only folder it reads the file as immutable, which would pass over a `-wal` left
-    by a writer: then it refuses.
+    `-wal` behind. Where it may not, or there is no space for the `-shm` that this needs, it reads the file as
+    immutable, which would pass over a `-wal` left by a writer: then it refuses.
 
     Raises:
         ReadOnlyError: the folder may not be written, and a write-ahead log waits in it, or `write` is asked.
@@ -187,44 +201,68 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """
     if not path.is_file():
         raise CatalogueError(f"{path} is missing", MEND)
-    mode = "rw"
-    if not (may_write(path.parent) and os.access(path, os.W_OK)):
-        if write:
-            raise ReadOnlyError(f"{path} may not be written", "mend its permissions, or work on a copy")
-        wal = path.with_name(f"{path.name}-wal")
-        if wal.exists() and wal.stat().st_size:
-            raise ReadOnlyError(
-                f"{path.parent} may not be written, and {wal.name} waits to be folded in",
-                "run `twinset verify` once where the folder may be written",
-            )
-        mode = "ro&immutable=1"
-    with _translated(path):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        if write:
-            connection.execute("PRAGMA synchronous = FULL")
-        else:
+    wal = path.with_name(f"{path.name}-wal")
+    if may_write(path.parent) and os.access(path, os.W_OK):
+        with _translated(path):
+            connection = _opened(path, "rw")
+            if write:
+                connection.execute("PRAGMA synchronous = FULL")
+                return _Own(connection)
             connection.execute("PRAGMA query_only = ON")
-        return connection
+            try:
+                connection.execute("SELECT 1 FROM sqlite_schema").close()
+            except sqlite3.OperationalError as error:
+                connection.close()
+                if not _refused(error) or _waits(wal):
+                    raise
+                return _Own(_opened(path, _IMMUTABLE), passing=True)
+            return _Own(connection)
+    if write:
+        raise ReadOnlyError(f"{path} may not be written", "mend its permissions, or work on a copy")
+    if _waits(wal):
+        raise ReadOnlyError(
+            f"{path.parent} may not be written, and {wal.name} waits to be folded in",
+            "run `twinset verify` once where the folder may be written",
+        )
+    with _translated(path):
+        return _Own(_opened(path, _IMMUTABLE))
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _waits(wal: Path) -> bool:
+    return wal.exists() and wal.stat().st_size > 0
+
+
+def _refused(error: sqlite3.Error) -> bool:
+    """Whether it was the disk that refused to hold what a reader shares with others."""
+    return _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
 def create(path: Path, schema: str) -> None:
-    """Makes a database in WAL mode with `schema`; it appears whole or not at all."""
+    """Makes a database in WAL mode with `schema`; it appears whole or not at all.
+
+    WAL mode comes last: closing would fold a log in without a word of what it could not write.
+    """
     temporary = path.with_name(f"{path.name}.tmp")
     for leftover in path.parent.glob(f"{temporary.name}*"):
         leftover.unlink()
     with _translated(path):
         connection = sqlite3.connect(temporary, isolation_level=None)
         try:
-            connection.executescript(f"PRAGMA journal_mode = WAL; BEGIN; {schema} COMMIT;")
+            connection.executescript(f"BEGIN; {schema} COMMIT; PRAGMA journal_mode = WAL;")
         finally:
             connection.close()
     temporary.replace(path)
+    to_disk(path.parent)
 
 
 @contextmanager
@@ -242,17 +280,31 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _ours(error: sqlite3.Error, path: Path) -> TwinsetError:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = _code(error)
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR) and _is_full(path.parent):
+        code = sqlite3.SQLITE_FULL
     match code:
         case sqlite3.SQLITE_FULL:
             return DiskFullError(f"no space is left to write {path}", "free some space and run it again")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return BusyError(f"{path} is held by another process", "wait for it, then run it again")
         case sqlite3.SQLITE_CANTOPEN:
-            return ResourceError(f"{path} cannot be opened", "check its permissions and how many files are open")
+            mend = "check the disk, its permissions, and how many files are open"
+            return ResourceError(f"{path} cannot be opened", mend)
         case sqlite3.SQLITE_IOERR:
             return ResourceError(f"{path} cannot be read or written: {error}", "check the disk")
         case sqlite3.SQLITE_NOMEM:
             return ResourceError(f"memory ran out while {path} was read", "free some memory")
         case _:
             return CatalogueError(f"{path} is damaged: {' '.join(str(error).split())}", MEND)
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether a disk has no room for the smallest file; SQLite says only that it could not open or write one."""
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free < _SMALLEST
+    return False

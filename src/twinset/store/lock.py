@@ -1,6 +1,5 @@
 """One writer at a time: a lock of the operating system, which a killed process gives up by itself."""
 
-import fcntl
 import json
 import os
 import platform
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from twinset.errors import BusyError, ReadOnlyError, disk_errors
+from twinset.files import lock
 from twinset.store.database import may_write
 
 WAIT_SECONDS: Final = 10.0
@@ -43,7 +43,7 @@ def _acquire(descriptor: int, folder: Path, wait: float) -> None:
     until = time.monotonic() + wait
     while True:
         try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock(descriptor)
         except BlockingIOError as error:
             if time.monotonic() >= until:
                 raise BusyError(

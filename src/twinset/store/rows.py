@@ -141,6 +141,10 @@ class Rows:
         found = {stored[1]: stored for stored in self._database.among(sql, ids) if self._blob(stored, version)}
         return self._each(found, ids)
 
+    def size(self) -> int:
+        """How many bytes the rows and vectors take."""
+        return self._database.size()
+
     def copy_to(self, folder: Path, progress: Progress = SILENT) -> None:
         """Makes a copy of what this thread reads, in another folder."""
         self._database.copy_to(folder / NAME, progress)
