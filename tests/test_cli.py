@@ -262,6 +262,8 @@ def test_info_and_verify_have_their_json(shop: Path, capsys: Out) -> None:
         "built",
         "sources",
         "versions",
+        "index",
+        "graph",
     }
     assert main(["verify", "-c", str(shop / "shop.catalogue"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"ok": True, "repaired": [], "problems": []}

@@ -12,8 +12,9 @@ import pytest
 from shops import index, shop, write
 from twinset import doctor, runtime
 from twinset.bundle import open_bundle
-from twinset.catalogue import Catalogue, build, folder, ingest
+from twinset.catalogue import Catalogue, folder, ingest
 from twinset.catalogue.ingest import Target
+from twinset.catalogue.writer import writer
 from twinset.cli.main import main
 from twinset.embedder import Embedder, embed_in_order, embed_photos
 from twinset.errors import MissingExtraError, OutOfMemoryError, UsageError
@@ -90,8 +91,8 @@ def test_a_catalogue_is_indexed_in_batches(tmp_path: Path) -> None:
     manifest = read(manifest_path)
 
     def run() -> tuple[int, int, int]:
-        with build._writer(place) as (table, copies, version):
-            target = Target(table, copies, version, in_batches(4), Source("main", str(manifest.root), False))
+        with writer(place) as (table, copies):
+            target = Target(table, copies, table.live(), in_batches(4), Source("main", str(manifest.root), False))
             report = ingest.run(target, manifest, manifest.photos, SILENT, mirror=False)
         return report.embedded, report.unchanged, report.skipped
 
