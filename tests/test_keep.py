@@ -446,7 +446,7 @@ def test_a_full_disk_leaves_nothing_behind(stocked: tuple[Path, Path], tmp_path:
             for make in (catalogue.snapshot, catalogue.dump):
                 with pytest.raises(DiskFullError, match=r"disk/out needs about .* MB more"):
                     make(disk / "out")
-        with pytest.raises(DiskFullError, match=r"disk/out needs about .* MB more|no space is left to write .*disk"):
+        with pytest.raises(DiskFullError, match=r"disk/out needs about|no space is left to write .*disk"):
             load(tmp_path / "d.parquet", disk / "out")
         assert list(disk.iterdir()) == []
     finally:
