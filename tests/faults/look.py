@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from twinset import Catalogue
+from twinset.store.copies import Copies
 from twinset.store.rows import Rows
 
 
@@ -14,7 +15,7 @@ def look(folder: str, query: str) -> dict[str, Any]:
 
 
 def state(path: Path, query: str) -> Any:
-    """Photos, answers, what `verify` finds, and temporary files; or see `look`."""
+    """Photos, answers, what `verify` finds, temporary files and copies of no photo; or see `look`."""
     if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     if not (path / "catalogue.json").exists():
@@ -22,8 +23,11 @@ def state(path: Path, query: str) -> Any:
     with Catalogue(path) as catalogue:
         problems = [f"{problem.file}: {problem.what}" for problem in catalogue.verify()]
         hits = [[hit.item_id, hit.photo_id, hit.score] for hit in catalogue.search(query, 1000, by="photo")]
+    there, copies = photos(path), Copies(path)
     leftovers = sorted(str(found.relative_to(path)) for found in path.rglob("*tmp*"))
-    return {"photos": photos(path), "hits": hits, "problems": problems, "leftovers": leftovers}
+    leftovers += [f"the copy of {name}" for name in sorted(copies.contents().keys() - there.keys())]
+    copies.close()
+    return {"photos": there, "hits": hits, "problems": problems, "leftovers": leftovers}
 
 
 def photos(path: Path) -> dict[str, list[Any]]:

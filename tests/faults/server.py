@@ -71,6 +71,8 @@ def child(request: dict[str, Any], out: int, err: int, ready: int) -> None:
     try:
         os.close(ready)
         code = WORK[request["work"]](*request["with"])
+    except KeyboardInterrupt:  # before the command began: `cli.run` ends it so
+        code = 130
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -235,7 +235,7 @@ def chosen(site: Site, phase: Phase, known: tuple[Held, Held], whole: Ran, tally
         site.prepare(phase)
         step = 1 + (number * whole.steps) // count
         ran = site.run(phase, (TORN if number % 2 else KILL, step))
-        assert ran.code == KILLED
+        assert ran.code in (0, KILLED)  # a run may take fewer steps, for batches are cut by time too
         site.check(phase, ran, known, tally)
         if number % 5 == 0:
             site.complete(phase, known)

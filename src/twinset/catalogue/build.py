@@ -136,12 +136,15 @@ def remove(
     """
     where = parse(filters)
     with writer(folder) as (rows, copies):
-        doomed = _named(folder, rows, item_ids, paths)
-        if filters:
-            known = {row.id for row in doomed}
-            doomed += [row for row in _fitting(folder, rows, where, filters) if row.id not in known]
-        ingest.drop(rows, copies, doomed, progress)
-        derived.catch_up(folder, rows, rows.live(), progress=progress)
+        ingest.clear(rows, copies)
+        try:
+            doomed = _named(folder, rows, item_ids, paths)
+            if filters:
+                known = {row.id for row in doomed}
+                doomed += [row for row in _fitting(folder, rows, where, filters) if row.id not in known]
+            ingest.drop(rows, copies, doomed, progress)
+        finally:  # a run that was cut short may have removed all of them, and stopped here
+            derived.catch_up(folder, rows, rows.live(), progress=progress)
     return len(doomed)
 
 

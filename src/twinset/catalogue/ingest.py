@@ -100,6 +100,7 @@ def run(
         rows.put_source(source)
     progress.start("indexing", len(photos))
     try:
+        clear(rows, target.copies)
         copied = target.copies.contents()
         for name in rows.made_from_copies(target.version):  # the photo itself tells more, where it is there again
             copied.pop(name, None)
@@ -149,12 +150,22 @@ def _gone(rows: Rows, source: str, photos: Sequence[Photo], faults: Sequence[Fau
 
 
 def drop(rows: Rows, copies: Copies, doomed: Sequence[Row], progress: Progress = SILENT) -> int:
-    """Removes rows, then every copy that has no row, also those a killed run left; returns how many rows."""
+    """Removes rows, then every copy that has no row; returns how many rows."""
     if doomed:
         with rows.transaction():
             rows.remove(counted(doomed, progress, "removing", len(doomed)))
-        copies.remove(copies.contents().keys() - rows.contents().keys())
+        copies.remove(_without_row(rows, copies))
     return len(doomed)
+
+
+def clear(rows: Rows, copies: Copies) -> None:
+    """Removes the copies that a run left which ended between its rows and its copies."""
+    if copies.count() > rows.state().photos:
+        copies.remove(_without_row(rows, copies))
+
+
+def _without_row(rows: Rows, copies: Copies) -> set[str]:
+    return copies.contents().keys() - rows.contents().keys()
 
 
 def _settle(

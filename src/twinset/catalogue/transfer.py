@@ -90,7 +90,7 @@ def load(
         facts = dumped.facts
         version = Version(**facts["version"])
         opened = _bundle(path, bundle, version)
-        check_space(out, path.stat().st_size)
+        check_space(out, path.stat().st_size + len(opened.model))
         place.mkdir()
         _refill(place, version, dumped, Sums(*facts["sums"]), path, progress=progress)
         bundles.save(place / "bundles" / opened.fingerprint, opened.facts, opened.model)

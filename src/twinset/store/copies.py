@@ -96,6 +96,10 @@ class Copies:
             for name in photo_ids:
                 self._database.do("DELETE FROM copies WHERE photo_id = ?", (name,))
 
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._database.one("SELECT COUNT(*) FROM copies")[0])
+
     def contents(self) -> dict[str, str]:
         """Photo id → content hash of every copy."""
         return dict(self._database.all("SELECT photo_id, content FROM copies"))
