@@ -112,7 +112,10 @@ def test_the_old_one_answers_until_the_switch_and_again_after_a_rollback(
         back = rollback(place)
         assert (back.version.number, back.embedded, back.switched) == (1, 0, True)
         assert told(catalogue.search(query)) == told(before)
-        assert rollback(place).version.number == 2, "going back can be taken back too"
+        with pytest.raises(UsageError, match="no version that answered before"):
+            rollback(place)
+        again = upgrade(place, middle)
+        assert (again.version.number, again.embedded, again.switched) == (2, 0, True)
         assert catalogue.verify() == []
 
 

@@ -100,6 +100,19 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def remove_folder(folder: Path) -> None:
+    """Removes a folder with all that it holds.
+
+    Raises:
+        OSError: it cannot be; names the folder, where the library names what lies in it without its place.
+
+    """
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+
+
 def lock(descriptor: int) -> None:
     """Takes the operating system's lock of an opened file or folder, which a killed process gives up by itself.
 

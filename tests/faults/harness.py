@@ -18,7 +18,7 @@ from typing import Any, Final
 import pytest
 from PIL import Image
 
-from shops import age, picture, shop
+from shops import age, other_bundle, picture, shop
 from twinset.errors import ResourceError
 
 COUNT, ONCE, FULL, DEAD, KILL, TORN = range(6)
@@ -64,6 +64,9 @@ COMMANDS: Final = {
     "dump": Command("dump --catalogue {here}/c --out {here}/d.parquet", again=(0, 3)),
     "load": Command("load {here}/d.parquet --catalogue {here}/l", "dump", again=(0, 3)),
     "repair": Command("verify --repair --catalogue {here}/c"),
+    "upgrade": Command("upgrade --catalogue {here}/c --bundle {middle} -q", again=(0, 2)),
+    "rollback": Command("upgrade --catalogue {here}/c --rollback -q", "upgraded", again=(0, 2)),
+    "prune": Command("upgrade --catalogue {here}/c --prune -q", "upgraded"),
     "embed": Command("embed {faulty}/photos.csv --out {here}/v.npz --bundle colour", "nothing"),
     "split": Command("data split {shop}/photos.csv --out {here}/p.csv", "nothing"),
 }
@@ -123,10 +126,10 @@ class Arena:
         self.server = Server(shim)
         self.here = folder / "here"
         self._begins = folder / "begins"
-        self._places = {"here": self.here, **_shops(folder)}
+        self._places = {"here": self.here, "middle": other_bundle(folder / "middle"), **_shops(folder)}
         self._query = str(self._places["shop"] / "001/0.png")
         self.prepare("nothing")
-        for name, before in (("catalogue", "index"), ("dump", "dump")):
+        for name, before in (("catalogue", "index"), ("upgraded", "upgrade"), ("dump", "dump")):
             assert self.start(before).code == 0
             shutil.copytree(self.here, self._begins / name)
         shutil.rmtree(self._begins / "dump/c")

@@ -1,6 +1,5 @@
 """A damaged catalogue made whole again, as far as rows, sources and copies tell how."""
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from twinset.catalogue.reembed import Again, copy_of, embed_again, from_source
 from twinset.catalogue.verify import without_copy
 from twinset.embedder import Embedder, in_order
 from twinset.errors import CatalogueError, IntegrityError
+from twinset.files import remove_folder
 from twinset.progress import SILENT, Progress
 from twinset.store import copies as copies_file
 from twinset.store import rows as rows_file
@@ -204,7 +204,7 @@ def _derive(opened: _Open) -> None:
     numbers = {str(version.number) for version in versions}
     for place in (opened.folder.path / "derived").iterdir():
         if place.is_dir() and place.name not in numbers:
-            shutil.rmtree(place)
+            remove_folder(place)
     derived.catch_up_graph(opened.folder, live, opened.progress)
 
 

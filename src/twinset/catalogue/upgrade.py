@@ -4,9 +4,8 @@ Readers see the live version until the switch, which is one transaction. Other w
 they add or embed again meanwhile lacks its vector in the new version, and is embedded before the switch.
 """
 
-import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,13 +22,14 @@ from twinset.catalogue.stamp import seen
 from twinset.catalogue.writer import writer
 from twinset.embedder import Embedder
 from twinset.errors import CatalogueError, UsageError
+from twinset.files import remove_folder
 from twinset.progress import SILENT, Progress
 from twinset.records import Pixels
 from twinset.runtime import Device
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
 from twinset.store.schema import Row
-from twinset.store.versions import Version
+from twinset.store.versions import Version, Versions
 
 _BATCH: Final = 256
 _BATCH_SECONDS: Final = 2.0
@@ -84,7 +84,7 @@ def prepare(
     Embedder(opened, device)  # a device or a model that fails does so before a version is made
     with writer(folder) as (rows, _):
         version = _version_of(folder, rows, opened)
-    return _completed(folder, version, device, progress, switch=False)
+    return _completed(folder, version, device, progress, None)
 
 
 def compare(
@@ -132,7 +132,7 @@ def switch(
         as `prepare`, and UsageError: the catalogue has no such version.
 
     """
-    return _completed(open_folder(Path(path)), version, device, progress, switch=True)
+    return _completed(open_folder(Path(path)), version, device, progress, Versions.switch)
 
 
 def rollback(path: str | Path, *, device: Device = "auto", progress: Progress = SILENT) -> UpgradeReport:
@@ -142,7 +142,8 @@ def rollback(path: str | Path, *, device: Device = "auto", progress: Progress = 
         as `switch`, and UsageError: no version answered before.
 
     """
-    return switch(path, way_back(path)[0], device=device, progress=progress)
+    version, _ = way_back(path)
+    return _completed(open_folder(Path(path)), version, device, progress, Versions.go_back)
 
 
 def way_back(path: str | Path) -> tuple[Version, int]:
@@ -191,9 +192,13 @@ def _version_of(folder: CatalogueFolder, rows: Rows, bundle: Bundle) -> Version:
 
 
 def _completed(
-    folder: CatalogueFolder, version: Version, device: Device, progress: Progress, *, switch: bool
+    folder: CatalogueFolder,
+    version: Version,
+    device: Device,
+    progress: Progress,
+    make_live: Callable[[Versions, Version], None] | None,
 ) -> UpgradeReport:
-    """Embeds what a version lacks, and again what came meanwhile, until nothing did; then it may switch."""
+    """Embeds what a version lacks, and again what came meanwhile, until nothing did; then it may be made live."""
     started, embedded = time.monotonic(), 0
     while True:
         embedded += _embed_lacking(folder, version, device, progress)
@@ -202,11 +207,11 @@ def _completed(
                 raise UsageError(f"{folder.path} has no version {version.number}", "see them with `twinset info`")
             if rows.lacking(version):
                 continue
-            if switch and version != rows.live():
+            if make_live and version != rows.live():
                 derived.catch_up(folder, rows, version, rebuild=not rows.versions.answered(version))
                 derived.catch_up_graph(folder, version, progress)
                 with rows.transaction():
-                    rows.versions.switch(version)
+                    make_live(rows.versions, version)
             copies = len(rows.made_from_copies(version))
             return UpgradeReport(version, embedded, copies, version == rows.live(), time.monotonic() - started)
 
@@ -281,4 +286,4 @@ def _reading(folder: CatalogueFolder) -> Iterator[tuple[Rows, Copies]]:
 def _remove_folders(place: Path, *, but: str) -> None:
     for folder in place.iterdir() if place.is_dir() else ():
         if folder.is_dir() and folder.name != but:
-            shutil.rmtree(folder)
+            remove_folder(folder)

@@ -91,6 +91,14 @@ class Versions:
                 self._update(_Stored(stored.version, live=False, switched=stored.switched))
         self._update(_Stored(version, live=True, switched=latest + 1))
 
+    def go_back(self, version: Version) -> None:
+        """Makes an earlier version answer again, as if the live one never had: from there is no way back to it."""
+        for stored in self._stored():
+            if stored.live:
+                self._update(_Stored(stored.version, live=False, switched=0))
+            elif stored.version == version:
+                self._update(_Stored(version, live=True, switched=stored.switched))
+
     def drop(self, version: Version) -> None:
         """Takes a version and its vectors away."""
         self._database.do("DELETE FROM vectors WHERE version = ?", (version.number,))
