@@ -99,11 +99,9 @@ class Site:
     def check(self, phase: Phase, ran: Ran, known: tuple[Held, Held], tally: Tally) -> Held:
         """What must hold after a kill; returns what the catalogue holds."""
         old, new = known
-        began = time.monotonic()
         now = self.held()
         if now:
-            self._answers(now)
-        tally.reopened = max(tally.reopened, time.monotonic() - began)
+            tally.reopened = max(tally.reopened, self._answers(now))
         tally.kills += ran.code == KILLED
         tally.lost += len((old.keys() & new.keys()) - now.keys())
         tally.lost += max(0, ran.acknowledged - sum(now.get(name) == facts for name, facts in new.items()))
@@ -112,16 +110,18 @@ class Site:
         assert not phase.at_once or now in (old, new)
         return now
 
-    def _answers(self, now: Held) -> None:
-        """The first ten are those of brute force, no photo is there twice, and `verify` finds what is told below.
+    def _answers(self, now: Held) -> float:
+        """The first ten are those of brute force, none is there twice; returns how long opening and asking took.
 
-        A photo that was to be embedded again may have its new copy already.
+        `verify` finds nothing, but that a photo which was to be embedded again has its new copy already.
         """
         names = list(now)
         photo, by_bundle = self.query
+        began = time.monotonic()
         with Catalogue(self.here / "c") as catalogue:
             query = by_bundle[catalogue.info().bundle]
             hits = list(catalogue.search(photo, 10, by="photo"))
+            seconds = time.monotonic() - began
             problems = catalogue.verify()
         vectors = unpack([bytes.fromhex(now[name][-1]) for name in names], len(query))
         scores = vectors.astype(np.float64) @ query.astype(np.float64)
@@ -129,6 +129,7 @@ class Site:
         np.testing.assert_allclose([hit.score for hit in hits], np.sort(scores)[::-1][: len(hits)], atol=1e-6)
         np.testing.assert_allclose([hit.score for hit in hits], [scores[names.index(h.photo_id)] for h in hits])
         assert all(" is missing or of other bytes" in problem.what for problem in problems), problems[:3]
+        return seconds
 
     def complete(self, phase: Phase, known: tuple[Held, Held]) -> None:
         """A later run ends as one that nothing disturbed."""
