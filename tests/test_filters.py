@@ -1,6 +1,7 @@
 """Filters, boosts, stock, styles and facets: what a slow loop over the manifest gives."""
 
 import csv
+import dataclasses
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from shops import build, picture, shop, write
 from twinset import Catalogue, bundle, photos, where
 from twinset.catalogue import IndexOptions, facets, folder
 from twinset.catalogue.candidates import is_out_of_stock
+from twinset.catalogue.options import Asked, SearchOptions
 from twinset.embedder import Embedder
 from twinset.errors import CursorError, InputError, UnknownFieldError, UnknownItemError, UsageError, WhereError
 from twinset.records import Answer, Photo, Vectors, photo_id
@@ -495,3 +497,10 @@ def test_by_style_the_colours_of_real_garments_are_one_hit(tmp_path: Path) -> No
             items = {hit.style: hit.item_id for hit in hits}
             assert items[row["style"]] == row["item_id"]
     assert max(len({r["colour"] for r in rows if r["style"] == style}) for style in {r["style"] for r in rows}) > 1
+
+
+def test_the_keywords_of_a_search_are_its_options() -> None:
+    """`search(…, where=…)` takes what `SearchOptions` has, `k` aside; another name raises."""
+    assert ["k", *Asked.__annotations__] == [field.name for field in dataclasses.fields(SearchOptions)]
+    with pytest.raises(TypeError, match="wher"):
+        SearchOptions(20, wher=["price<50"])  # type: ignore[call-arg]

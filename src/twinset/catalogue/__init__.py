@@ -1,15 +1,16 @@
 """A catalogue on disk: build it, search it, keep it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Unpack
 
 from twinset import photos
 from twinset.catalogue import build, folder, info, measure, search, snapshot, transfer, verify
 from twinset.catalogue.build import IndexOptions, index
 from twinset.catalogue.info import Info
-from twinset.catalogue.options import By, OutOfStock, SearchOptions
+from twinset.catalogue.options import Asked, SearchOptions
 from twinset.catalogue.repair import repair as mend
 from twinset.catalogue.transfer import load
 from twinset.catalogue.versions import Live
@@ -23,10 +24,11 @@ from twinset.store.rows import Rows
 
 __all__ = ["Catalogue", "IndexOptions", "Info", "SearchOptions", "index", "load"]
 
+Texts = Sequence[str]
 _DEFAULTS: Final = IndexOptions()
 
 
-class Catalogue:
+class Catalogue(AbstractContextManager["Catalogue"]):
     """An opened catalogue; any number may be open, in any process, while one of them writes.
 
     Raises:
@@ -71,19 +73,13 @@ class Catalogue:
         k: int = 20,
         *,
         box: Sequence[float] | None = None,
-        by: By = "item",
-        cursor: str | None = None,
         boxes: bool = False,
-        where: Sequence[str] = (),
-        boost: Sequence[str] = (),
-        min_score: float | None = None,
-        out_of_stock: OutOfStock = "show",
-        facets: bool = False,
+        **options: Unpack[Asked],
     ) -> Answer:
         """The `k` items nearest to a photo, or to several of one garment, best first; embedded on the CPU.
 
         `box` is a photo's part, in fractions 0-1 of it upright. `boxes` asks for boxes to search with, where none
-        is given and the bundle has patches: the model then runs four times more. All else is as `SearchOptions`.
+        is given and the bundle has patches: the model then runs four times more. `options` are `SearchOptions`.
 
         Raises:
             PathError, PhotoError: a photo is not there, or is refused.
@@ -92,33 +88,19 @@ class Catalogue:
             CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
 
         """
-        options = SearchOptions(k, by, cursor, where, boost, min_score, out_of_stock, facets)
         several = [photo] if isinstance(photo, str | Path | bytes) else photo
         given = [one if isinstance(one, bytes) else photos.read_bytes(one) for one in several]
-        return search.search(self._rows, self._live, given, options, box=box, suggest=boxes)
+        return search.search(self._rows, self._live, given, SearchOptions(k, **options), box=box, suggest=boxes)
 
-    def similar(
-        self,
-        item_id: str,
-        k: int = 20,
-        *,
-        by: By = "item",
-        cursor: str | None = None,
-        where: Sequence[str] = (),
-        boost: Sequence[str] = (),
-        min_score: float | None = None,
-        out_of_stock: OutOfStock = "show",
-        facets: bool = False,
-    ) -> Answer:
-        """The `k` items nearest to one of the catalogue, which is left out; options as `SearchOptions`.
+    def similar(self, item_id: str, k: int = 20, **options: Unpack[Asked]) -> Answer:
+        """The `k` items nearest to one of the catalogue, which is left out; `options` are `SearchOptions`.
 
         Raises:
             UnknownItemError: the catalogue does not hold it.
             UsageError, WhereError, UnknownFieldError, CursorError, CursorExpiredError: as `search`.
 
         """
-        options = SearchOptions(k, by, cursor, where, boost, min_score, out_of_stock, facets)
-        return search.similar(self._rows, self._live, item_id, options)
+        return search.similar(self._rows, self._live, item_id, SearchOptions(k, **options))
 
     def embed(
         self, manifest: Manifest, chosen: Sequence[Photo], progress: Progress = SILENT, device: Device = "auto"
@@ -147,15 +129,9 @@ class Catalogue:
         return {name: copy.jpeg for name, copy in self._copies.get(photo_ids).items()}
 
     def remove(
-        self,
-        item_ids: Sequence[str] = (),
-        paths: Sequence[str] = (),
-        where: Sequence[str] = (),
-        progress: Progress = SILENT,
+        self, item_ids: Texts = (), paths: Texts = (), where: Texts = (), progress: Progress = SILENT
     ) -> int:
-        """Removes items, single photos (by their path in their source), and photos that fit every filter `where`.
-
-        Returns the count of photos.
+        """Removes items, photos (by their path in their source), and what fits every filter; returns how many photos.
 
         Raises:
             UnknownItemError: one of them is not there, or nothing fits; then nothing is removed.
@@ -206,9 +182,6 @@ class Catalogue:
         self._rows.close()
         self._copies.close()
         self._live.close()
-
-    def __enter__(self) -> "Catalogue":
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypedDict, get_args
 
 from twinset.errors import UsageError
 
@@ -63,3 +63,15 @@ class SearchOptions:
         """What decides which hits there are, and their order; equal for the pages of one search."""
         facts = [self.by, list(self.where), list(self.boost), self.least, self.out_of_stock]
         return json.dumps(facts).encode()
+
+
+class Asked(TypedDict, total=False):
+    """The same by their names, less `k`: the keywords of a search."""
+
+    by: By
+    cursor: str | None
+    where: Sequence[str]
+    boost: Sequence[str]
+    min_score: float | None
+    out_of_stock: OutOfStock
+    facets: bool
