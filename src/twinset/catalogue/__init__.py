@@ -131,7 +131,7 @@ class Catalogue(AbstractContextManager["Catalogue"]):
     def remove(
         self, item_ids: Texts = (), paths: Texts = (), where: Texts = (), progress: Progress = SILENT
     ) -> int:
-        """Removes items, photos (by their path in their source), and what fits every filter; returns how many photos.
+        """Removes items, photos (by path in their source), and what fits every filter; returns how many photos.
 
         Raises:
             UnknownItemError: one of them is not there, or nothing fits; then nothing is removed.
