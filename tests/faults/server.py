@@ -28,8 +28,12 @@ shim = ctypes.CDLL(None)
 class Acknowledged(Silent):
     """Notes what is committed where the parent sees it, also once this process is dead."""
 
+    def start(self, what: str, total: int) -> None:
+        self._commits = what == "indexing"  # what is derived afterwards is counted too
+
     def advance(self, count: int = 1) -> None:
-        shim.faults_acknowledge(ctypes.c_long(count))
+        if self._commits:
+            shim.faults_acknowledge(ctypes.c_long(count))
 
 
 def commanded(arguments: list[str]) -> int:
