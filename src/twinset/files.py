@@ -5,7 +5,7 @@ import glob
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -100,17 +100,19 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def remove_folder(folder: Path) -> None:
-    """Removes a folder with all that it holds.
+def remove_folders(place: Path, but: Collection[str]) -> None:
+    """Removes the folders in a place, with all that they hold, except those of these names.
 
     Raises:
-        OSError: it cannot be; names the folder, where the library names what lies in it without its place.
+        OSError: one cannot be; names the folder, where the library names what lies in it without its place.
 
     """
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder)) from error
+    for folder in place.iterdir() if place.is_dir() else ():
+        if folder.is_dir() and folder.name not in but:
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def lock(descriptor: int) -> None:

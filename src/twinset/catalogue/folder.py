@@ -1,6 +1,5 @@
 """The folder that is a catalogue: what lies where, making it, opening it."""
 
-import json
 import re
 import stat
 import uuid
@@ -18,7 +17,7 @@ from twinset.store.copies import Copies
 from twinset.store.database import MEND
 from twinset.store.lock import writing
 from twinset.store.rows import Rows
-from twinset.store.schema import checksum
+from twinset.store.sealed import sealed, unsealed
 from twinset.store.versions import Version
 
 FORMAT: Final = 1
@@ -118,13 +117,12 @@ def require(path: Path) -> None:
 def _facts(about: Path) -> dict[str, Any] | None:
     """What `catalogue.json` says, None where it does not agree with its checksum."""
     try:
-        facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
-        whole = facts.pop("checksum") == checksum(facts)
+        facts = unsealed(about.read_text(encoding="utf-8"))
         kinds = [type(facts[name]) for name in ("format", "id", "name")]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     known = facts.get("index", "exact") in get_args(Index)
-    return facts if whole and known and kinds == [int, str, str] and facts["format"] > 0 else None
+    return facts if known and kinds == [int, str, str] and facts["format"] > 0 else None
 
 
 def renew(path: Path) -> bool:
@@ -188,8 +186,7 @@ def _write(folder: CatalogueFolder) -> CatalogueFolder:
     facts: dict[str, Any] = {"format": FORMAT, "id": folder.id, "name": folder.name}
     if folder.index != "exact":
         facts["index"] = folder.index
-    sealed = facts | {"checksum": checksum(facts)}
-    write_whole(folder.path / _ABOUT, (json.dumps(sealed, indent=2) + "\n").encode())
+    write_whole(folder.path / _ABOUT, (sealed(facts, indent=2) + "\n").encode())
     return open_folder(folder.path)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from twinset import photos as photo_files
 from twinset.catalogue.reembed import copy_of
 from twinset.catalogue.stamp import seen, stamp, stands
+from twinset.catalogue.writer import BATCH, batches
 from twinset.embedder import Embedder, embed_in_order
 from twinset.errors import InputError
 from twinset.files import check_space
@@ -25,8 +26,6 @@ from twinset.store.rows import Rows, Source
 from twinset.store.schema import Row
 from twinset.store.versions import Version
 
-_BATCH: Final = 256
-_BATCH_SECONDS: Final = 2.0
 _LOOK_UP: Final = 4096
 _COPY_BYTES: Final = 24_576
 """What the copy of a large photo takes at least: a garment before a plain wall."""
@@ -108,7 +107,7 @@ def run(
         progress.advance(len(photos) - len(unknown))
         new = [manifest.root / photo.path for photo in unknown if photo.photo_id not in copied]
         check_space(rows.path.parent, _space(new, target.version.dim))
-        for batch in _batches(target, manifest.root, unknown, copied):
+        for batch in batches(_done(target, manifest.root, unknown, copied)):
             faults += _commit(target, batch, tally)
             progress.advance(len(batch))
     finally:
@@ -186,26 +185,19 @@ def _settle(
     return unknown
 
 
-def _batches(
-    target: Target, root: Path, photos: Sequence[Photo], copied: Mapping[str, str]
-) -> Iterator[list[Done]]:
+def _done(target: Target, root: Path, photos: Sequence[Photo], copied: Mapping[str, str]) -> Iterator[Done]:
+    """What comes of photos that must be opened, in their order."""
+
     def tasks() -> Iterator[Task]:
-        for start in range(0, len(photos), _BATCH):
-            part = photos[start : start + _BATCH]
+        for start in range(0, len(photos), BATCH):
+            part = photos[start : start + BATCH]
             known = target.rows.find([photo.photo_id for photo in part])
             for photo in part:
                 old = known.get(photo.photo_id)
                 yield Task(photo, old, old is not None and copied.get(photo.photo_id) == old.content)
 
-    batch: list[Done] = []
-    since = time.monotonic()
     for (task, result), vector in embed_in_order(target.embedder, _prepare(target.embedder, root), tasks()):
-        batch.append((task, result, vector))
-        if len(batch) == _BATCH or time.monotonic() - since > _BATCH_SECONDS:
-            yield batch
-            batch, since = [], time.monotonic()
-    if batch:
-        yield batch
+        yield task, result, vector
 
 
 def _prepare(embedder: Embedder, root: Path) -> Callable[[Task], tuple[tuple[Task, Result], Pixels | None]]:

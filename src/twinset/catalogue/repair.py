@@ -15,7 +15,7 @@ from twinset.catalogue.reembed import Again, copy_of, embed_again, from_source
 from twinset.catalogue.verify import without_copy
 from twinset.embedder import Embedder, in_order
 from twinset.errors import CatalogueError, IntegrityError
-from twinset.files import remove_folder
+from twinset.files import remove_folders
 from twinset.progress import SILENT, Progress
 from twinset.store import copies as copies_file
 from twinset.store import rows as rows_file
@@ -201,10 +201,7 @@ def _derive(opened: _Open) -> None:
     for version in versions:
         if version == live or opened.folder.derived(version).is_dir():
             derived.catch_up(opened.folder, opened.rows, version, rebuild=True, progress=opened.progress)
-    numbers = {str(version.number) for version in versions}
-    for place in (opened.folder.path / "derived").iterdir():
-        if place.is_dir() and place.name not in numbers:
-            remove_folder(place)
+    remove_folders(opened.folder.path / "derived", but={str(version.number) for version in versions})
     derived.catch_up_graph(opened.folder, live, opened.progress)
 
 

@@ -5,7 +5,7 @@ they add or embed again meanwhile lacks its vector in the new version, and is em
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +19,10 @@ from twinset.catalogue.comparison.told import changed_sheet
 from twinset.catalogue.folder import CatalogueFolder, open_folder
 from twinset.catalogue.reembed import Again, embed_again
 from twinset.catalogue.stamp import seen
-from twinset.catalogue.writer import writer
+from twinset.catalogue.writer import BATCH, batches, writer
 from twinset.embedder import Embedder
 from twinset.errors import CatalogueError, UsageError
-from twinset.files import remove_folder
+from twinset.files import remove_folders
 from twinset.progress import SILENT, Progress
 from twinset.records import Pixels
 from twinset.runtime import Device
@@ -31,8 +31,6 @@ from twinset.store.rows import Rows
 from twinset.store.schema import Row
 from twinset.store.versions import Version, Versions
 
-_BATCH: Final = 256
-_BATCH_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 6 * 3600.0
 """Another writer may be a shop's nightly run: what is embedded so far is worth the wait."""
 
@@ -174,8 +172,8 @@ def prune(path: str | Path) -> list[Version]:
         with rows.transaction():
             for version in doomed:
                 rows.versions.drop(version)
-        _remove_folders(folder.path / "bundles", but=live.fingerprint)
-        _remove_folders(folder.path / "derived", but=str(live.number))
+        remove_folders(folder.path / "bundles", but={live.fingerprint})
+        remove_folders(folder.path / "derived", but={str(live.number)})
     return doomed
 
 
@@ -208,7 +206,9 @@ def _completed(
             if rows.lacking(version):
                 continue
             if make_live and version != rows.live():
-                derived.catch_up(folder, rows, version, rebuild=not rows.versions.answered(version))
+                derived.catch_up(
+                    folder, rows, version, rebuild=not rows.versions.answered(version), progress=progress
+                )
                 derived.catch_up_graph(folder, version, progress)
                 with rows.transaction():
                     make_live(rows.versions, version)
@@ -225,7 +225,7 @@ def _embed_lacking(folder: CatalogueFolder, version: Version, device: Device, pr
             roots = {source.name: Path(source.root) for source in rows.sources()}
             progress.start(f"embedding by {version.bundle}", len(left))
             try:
-                for batch in _batches(embed_again(embedder, _each(rows, left), roots, copies)):
+                for batch in batches(embed_again(embedder, _each(rows, left), roots, copies)):
                     lost.update(row.id for row in batch if isinstance(row, Row))
                     count += _store(folder, version, [again for again in batch if isinstance(again, Again)])
                     progress.advance(len(batch))
@@ -242,20 +242,8 @@ def _embed_lacking(folder: CatalogueFolder, version: Version, device: Device, pr
 
 def _each(rows: Rows, numbers: Sequence[int]) -> Iterator[Row]:
     """Rows by number, of those that are still there."""
-    for start in range(0, len(numbers), _BATCH):
-        yield from rows.by_id(numbers[start : start + _BATCH]).values()
-
-
-def _batches(results: Iterable[Again | Row]) -> Iterator[list[Again | Row]]:
-    batch: list[Again | Row] = []
-    since = time.monotonic()
-    for result in results:
-        batch.append(result)
-        if len(batch) == _BATCH or time.monotonic() - since > _BATCH_SECONDS:
-            yield batch
-            batch, since = [], time.monotonic()
-    if batch:
-        yield batch
+    for start in range(0, len(numbers), BATCH):
+        yield from rows.by_id(numbers[start : start + BATCH]).values()
 
 
 def _store(folder: CatalogueFolder, version: Version, batch: Sequence[Again]) -> int:
@@ -281,9 +269,3 @@ def _reading(folder: CatalogueFolder) -> Iterator[tuple[Rows, Copies]]:
     finally:
         rows.close()
         copies.close()
-
-
-def _remove_folders(place: Path, *, but: str) -> None:
-    for folder in place.iterdir() if place.is_dir() else ():
-        if folder.is_dir() and folder.name != but:
-            remove_folder(folder)

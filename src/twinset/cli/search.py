@@ -11,7 +11,7 @@ from twinset import photos, sheet
 from twinset.catalogue import Catalogue, IndexOptions, index
 from twinset.catalogue.build import SKIPPED
 from twinset.catalogue.folder import Index
-from twinset.catalogue.options import By, OutOfStock
+from twinset.catalogue.options import Asked, By, OutOfStock
 from twinset.cli.output import (
     Bundle,
     CatalogueDir,
@@ -127,20 +127,9 @@ def search_command(
         raise UsageError("- is given twice, and there is one standard input", "give it once")
     given = [_bytes(name) for name in photo]
     part = _box(box)
+    asked = _asked(by, cursor, where, boost, min_score, out_of_stock, facets)
     with Catalogue(catalogue) as opened:
-        answer = opened.search(
-            given,
-            k,
-            box=part,
-            by=by,
-            cursor=cursor,
-            boxes=boxes,
-            where=where or (),
-            boost=boost or (),
-            min_score=min_score,
-            out_of_stock=out_of_stock,
-            facets=facets,
-        )
+        answer = opened.search(given, k, box=part, boxes=boxes, **asked)
         if sheet_ is not None:
             _draw(opened, Tile(photos.read(given[0]), ("query",), "query", part), answer, sheet_)
     talk = Talk(quiet)
@@ -165,18 +154,9 @@ def similar_command(
     quiet: Quiet = False,
 ) -> None:
     """Finds the items nearest to one of the catalogue, by its stored vectors; that item is left out."""
+    asked = _asked(by, cursor, where, boost, min_score, out_of_stock, facets)
     with Catalogue(catalogue) as opened:
-        answer = opened.similar(
-            item_id,
-            k,
-            by=by,
-            cursor=cursor,
-            where=where or (),
-            boost=boost or (),
-            min_score=min_score,
-            out_of_stock=out_of_stock,
-            facets=facets,
-        )
+        answer = opened.similar(item_id, k, **asked)
         if sheet_ is not None:
             _draw(opened, Tile(photos.read(opened.portrait(item_id)), (item_id,), "query"), answer, sheet_)
     _print(answer, Talk(quiet), sheet_, json=json)
@@ -206,6 +186,27 @@ def remove_command(
         print_json({"removed": count})
     else:
         print_line(f"removed {count:,} photos")
+
+
+def _asked(
+    by: By,
+    cursor: str | None,
+    where: list[str] | None,
+    boost: list[str] | None,
+    min_score: float | None,
+    out_of_stock: OutOfStock,
+    facets: bool,
+) -> Asked:
+    """What `search` and `similar` are asked alike."""
+    return Asked(
+        by=by,
+        cursor=cursor,
+        where=where or (),
+        boost=boost or (),
+        min_score=min_score,
+        out_of_stock=out_of_stock,
+        facets=facets,
+    )
 
 
 def _bytes(name: str) -> bytes:

@@ -1,8 +1,8 @@
 """The file of columns: every field of all photos, its texts once each, whole or not at all.
 
-`columns.bin` is a length (8 bytes), a header in JSON of that length, and a body: the checksum of each photo's row,
-int64 by photo number, -1 where there is no photo; then for each field its distinct texts as a JSON list, and the
-place of each photo's text in it, int32, -1 where there is no photo.
+`columns.bin` is a header (`sealed`), and a body: the checksum of each photo's row, int64 by photo number, -1 where
+there is no photo; then for each field its distinct texts as a JSON list, and the place of each photo's text in it,
+int32, -1 where there is no photo.
 """
 
 import json
@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from twinset.store.schema import checksum
+from twinset.store import sealed
+from twinset.store.sealed import Bytes
 
 _FORMAT: Final = 1
-_LENGTH: Final = 8
 
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
@@ -70,7 +70,7 @@ class ColumnsFile:
     """A file that agrees with its checksums; its fields are read one by one."""
 
     header: _Header
-    body: npt.NDArray[np.uint8]
+    body: Bytes
 
     def sums(self) -> Sums:
         """The checksum of each photo's row, -1 where there is none."""
@@ -90,13 +90,11 @@ class ColumnsFile:
 def read(path: Path, catalogue: str) -> ColumnsFile | None:
     """The file where it agrees with its checksums and is of this catalogue, None otherwise."""
     try:
-        data = np.memmap(path, np.uint8, "r")
-        start = _LENGTH + int.from_bytes(data[:_LENGTH].tobytes(), "little")
-        raw = json.loads(data[_LENGTH:start].tobytes())
-        if raw.pop("checksum") != checksum(raw) or raw.pop("format") != _FORMAT or raw["catalogue"] != catalogue:
+        raw, body = sealed.read(path)
+        if raw.pop("format") != _FORMAT or raw["catalogue"] != catalogue:
             return None
         fields = {name: _Place(**place) for name, place in raw.pop("fields").items()}
-        file = ColumnsFile(_Header(**raw, fields=fields), data[start:])
+        file = ColumnsFile(_Header(**raw, fields=fields), body)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return file if zlib.crc32(file.body.data) == file.header.body else None
@@ -113,6 +111,5 @@ def write(catalogue: str, sequence: int, sums: Sums, columns: Mapping[str, Colum
         parts += [texts, column.codes.astype("<i4").tobytes()]
         offset += len(texts) + 4 * len(sums)
     body = b"".join(parts)
-    raw = {"format": _FORMAT} | asdict(_Header(catalogue, sequence, len(sums), zlib.crc32(body), places))
-    head = json.dumps(raw | {"checksum": checksum(raw)}).encode()
-    return len(head).to_bytes(_LENGTH, "little") + head + body
+    header = _Header(catalogue, sequence, len(sums), zlib.crc32(body), places)
+    return sealed.head({"format": _FORMAT} | asdict(header)) + body

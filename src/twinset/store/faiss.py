@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from twinset.errors import IntegrityError, MissingExtraError, first_line
 from twinset.records import Vectors
+from twinset.store.sealed import Bytes
 
-Bytes = npt.NDArray[np.uint8]
 Slots = npt.NDArray[np.int64]
 
 _LINKS: Final = 32

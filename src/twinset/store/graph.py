@@ -1,16 +1,15 @@
 """`hnsw.faiss`: a graph over the first rows of `vectors.f32`, for catalogues that exact search is too slow for.
 
-The file is a length (8 bytes), a header in JSON of that length, and the graph as FAISS writes it. The header has
-its own checksum, the SHA-256 of the graph, which is checked in full before FAISS looks at it, and the checksums of
-the vectors that it is of: so it never passes for that of others. It may be thrown away, and is part of no copy.
+The file is a header (`sealed`), and the graph as FAISS writes it. The header has the SHA-256 of the graph, which
+is checked in full before FAISS looks at it, and the checksums of the vectors that it is of: so it never passes for
+that of others. It may be thrown away, and is part of no copy.
 """
 
 import hashlib
-import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -18,18 +17,16 @@ from twinset.errors import IntegrityError, MissingExtraError
 from twinset.files import write_whole
 from twinset.progress import Progress
 from twinset.records import Vectors
-from twinset.store import faiss
+from twinset.store import faiss, sealed
 from twinset.store.blocks import BLOCK, sums
-from twinset.store.faiss import Bytes, Slots, Walker
+from twinset.store.faiss import Slots, Walker
 from twinset.store.rows import Ids
-from twinset.store.schema import checksum
+from twinset.store.sealed import Bytes
 
 NAME: Final = "hnsw.faiss"
 _LOG: Final = logging.getLogger(__name__)
 _FORMAT: Final = 1
-_LENGTH: Final = 8
 _ANEW: Final = "the next `index` makes it anew, and so does `verify --repair`"
-_ALIGNED: Final = 64
 _ROOM: Final = 1.25
 """How many more photos are asked for than would be enough if filters and removals spread evenly."""
 _STEP: Final = 32
@@ -163,7 +160,7 @@ def catch_up(folder: Path, matrix: Matrix, ids: Ids, cores: int, progress: Progr
         return
     sha256 = hashlib.sha256(body.data).hexdigest()
     header = _Header(matrix.catalogue, matrix.version, len(ids), alive, matrix.sums, width, sha256)
-    write_whole(folder / NAME, _head(header), body.data)
+    write_whole(folder / NAME, sealed.head({"format": _FORMAT} | asdict(header)), body.data)
 
 
 def discard(folder: Path) -> None:
@@ -216,19 +213,9 @@ def _agreeing(folder: Path, matrix: Matrix) -> tuple[_Header, Bytes] | None:
 def _read(path: Path) -> tuple[_Header, Bytes] | None:
     """The header where it agrees with its checksum, and the graph that it tells of, unchecked."""
     try:
-        data = np.memmap(path, np.uint8, "r")
-        start = _LENGTH + int.from_bytes(data[:_LENGTH].tobytes(), "little")
-        raw: dict[str, Any] = json.loads(data[_LENGTH:start].tobytes())
-        if raw.pop("checksum") != checksum(raw) or raw.pop("format") != _FORMAT:
+        raw, body = sealed.read(path)
+        if raw.pop("format") != _FORMAT:
             return None
-        return _Header(**raw | {"vectors": tuple(raw["vectors"])}), data[start:]
+        return _Header(**raw | {"vectors": tuple(raw["vectors"])}), body
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-
-
-def _head(header: _Header) -> bytes:
-    """What stands before the graph, of a length that leaves it aligned."""
-    raw = {"format": _FORMAT} | json.loads(json.dumps(asdict(header)))
-    text = json.dumps(raw | {"checksum": checksum(raw)}).encode()
-    text += b" " * (-(len(text) + _LENGTH) % _ALIGNED)
-    return len(text).to_bytes(_LENGTH, "little") + text

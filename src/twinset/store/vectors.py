@@ -4,7 +4,6 @@
 which says how much of them counts, the sequence number that they have reached, a checksum a block, and its own.
 """
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from twinset.store import graph
 from twinset.store.blocks import sums
 from twinset.store.graph import Matrix
 from twinset.store.rows import Ids, Rows
-from twinset.store.schema import checksum
+from twinset.store.sealed import sealed, unsealed
 from twinset.store.versions import Version
 from twinset.store.view import View
 
@@ -123,7 +122,7 @@ def catch_up_graph(folder: Path, version: Version, catalogue: str, cores: int, p
 
 def graph_problems(folder: Path, version: Version, catalogue: str) -> list[str]:
     """What does not agree about the graph; nothing where there is none, or the vectors themselves are bad."""
-    loaded = _load(folder, version, catalogue)
+    loaded = None if graph.stamp(folder) is None else _load(folder, version, catalogue)
     return [] if loaded is None else graph.problems(folder, _matrix(*loaded[:2]))
 
 
@@ -215,18 +214,13 @@ def _read_state(folder: Path) -> bytes | None:
 
 def _parse_state(data: bytes) -> _Derived | None:
     try:
-        raw = json.loads(data)
-        if raw.pop("checksum") != checksum(raw) or raw.pop("format") != _FORMAT:
+        raw = unsealed(data)
+        if raw.pop("format") != _FORMAT:
             return None
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         return _Derived(**fields)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-
-
-def _state_text(state: _Derived) -> str:
-    raw = {"format": _FORMAT} | json.loads(json.dumps(asdict(state)))
-    return json.dumps(raw | {"checksum": checksum(raw)})
 
 
 def _discard(folder: Path) -> None:
@@ -248,7 +242,8 @@ def _write(folder: Path, state: _Derived, newer: Iterable[tuple[Vectors, Ids]]) 
             os.fsync(file.fileno())
     of_vectors = sums(_mapped(folder / _VECTORS, np.dtype("<f4"), (rows, state.dim)))
     of_ids = sums(_mapped(folder / _IDS, np.dtype("<i8"), (rows,)))
-    write_whole(folder / _STATE, _state_text(replace(state, rows=rows, vectors=of_vectors, ids=of_ids)).encode())
+    state = replace(state, rows=rows, vectors=of_vectors, ids=of_ids)
+    write_whole(folder / _STATE, sealed({"format": _FORMAT} | asdict(state)).encode())
 
 
 def _at(path: Path, offset: int) -> BinaryIO:
