@@ -17,7 +17,7 @@ from twinset import bundle as bundles
 from twinset import manifest, metrics, protocols
 from twinset.datasets import wardrobe
 from twinset.embedder import Embedder, embed_photos
-from twinset.evaluate import ranked
+from twinset.evaluate import measure as measured
 from twinset.manifest import Manifest
 from twinset.manifest.split import parse_hold_out
 from twinset.protocols import Protocol, override
@@ -76,9 +76,8 @@ def measure(task: Task, embedder: Embedder) -> Found:
         return embedded.photos, embedded.vectors
 
     keep = parse_hold_out(task.hold_out).holds if task.hold_out else lambda _photo: True
-    found = ranked(task.table.photos, embeds, task.protocol, task.split, keep=keep)
-    hits = np.array([float(ranks[0] == 1) for ranks in found.ranks])
-    return Found(hits, tuple(photo.item_id for photo in found.queries))
+    found = measured(task.table.photos, embeds, task.protocol, task.split, keep=keep)
+    return Found(found.values[:, 0], tuple(photo.item_id for photo in found.queries))
 
 
 def cell(found: Found, first: Found) -> str:

@@ -42,6 +42,7 @@ LEVELS = {
     "fetch": 4,
     "boxes": 4,
     "group": 4,
+    "ranking": 4,
     "catalogue": 5,
     "evaluate": 6,
     "training": 7,

@@ -24,6 +24,7 @@ from twinset.errors import CatalogueError, ManifestError, NoQueriesError, PathEr
 from twinset.evaluate import evaluate
 from twinset.photos import encode_jpeg
 from twinset.protocols import PROTOCOLS
+from twinset.ranking import SAME_SCORE
 from twinset.records import Photo, Pixels, Vectors, photo_id
 from twinset.store.copies import Copies
 from twinset.store.lock import writing
@@ -111,7 +112,7 @@ def slow(made: CatalogueFolder) -> tuple[list[list[list[str]]], list[tuple[str, 
                     best[name] = max(best.get(name, -2.0), score)
             both.append(sorted(best, key=lambda name: (-best[name], name))[:10])
             own = best.pop(row.photo.item_id, None)
-            ranks += [] if own is None else [1 + sum(score >= own - metrics.SAME_SCORE for score in best.values())]
+            ranks += [] if own is None else [1 + sum(score >= own - SAME_SCORE for score in best.values())]
         answers.append(both)
         if ranks:
             known.append((row.photo.item_id, ranks))

@@ -1,6 +1,8 @@
 """Protocols choose what they say, figures equal a slow evaluation, and controls score what they must."""
 
+import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinset import evaluate as evaluation
-from twinset import manifest, metrics, protocols
+from twinset import manifest, metrics, protocols, ranking
 from twinset.bundle import open_bundle
 from twinset.embedder import Embedder, embed_photos
 from twinset.errors import NoQueriesError, UsageError
-from twinset.evaluate import DEPTHS, Embeds, evaluate
+from twinset.evaluate import Embeds, evaluate
 from twinset.manifest.split import parse_hold_out
+from twinset.metrics import DEPTHS, FIGURES
 from twinset.protocols import PROTOCOLS, Level, Protocol, choose, select
 from twinset.records import Evaluation, Photo, Vectors
 
@@ -125,6 +127,29 @@ def test_select() -> None:
     assert paths(select(photos, *choose(photos, "views", "all"))[0]) == ["s-back", "s-val"]
 
 
+def test_protocols_of_deepfashion() -> None:
+    """They rank photos of the test split, with val's shop photos or of three categories; each has its own split."""
+    photos = [
+        photo(f"{domain}-{split}-{category}", "1", domain=domain, split=split, category=category)
+        for domain in ("customer", "shop")
+        for split in ("train", "val", "test")
+        for category in ("TOPS/Blouse", "CLOTHING/Blouse")
+    ]
+    photos.append(photo("shop-any", "1", domain="shop"))
+    tops, clothing = "shop-test-TOPS/Blouse", "shop-test-CLOTHING/Blouse"
+    val = ["shop-val-TOPS/Blouse", "shop-val-CLOTHING/Blouse"]
+    expected = {"official": (2, [tops, clothing]), "val+test": (2, [*val, tops, clothing]), "founding": (1, [tops])}
+    for name, (queries, gallery) in expected.items():
+        protocol, split = choose(photos, name)
+        found = select(photos, protocol, split)
+        assert (protocol.level, split) == ("photo", "test")
+        assert choose(photos, name, "test") == (protocol, "test")
+        assert (len(found[0]), paths(found[1])) == (queries, gallery)
+        assert all(p.domain == "customer" and p.value("split") == "test" for p in found[0])
+        with pytest.raises(UsageError, match=rf"protocol {re.escape(name)} .* test, not val: leave out --split"):
+            choose(photos, name, "val")
+
+
 @pytest.mark.parametrize(
     ("photos", "message"),
     [
@@ -158,7 +183,20 @@ def test_nothing_can_be_embedded() -> None:
 
 # --- a slow evaluation
 
-FIGURES = [*(f"recall@{k}" for k in DEPTHS), "map"]
+
+def walked(ranking: Sequence[bool]) -> list[float]:
+    """Average precision, the same cut at R, reciprocal rank and nDCG in the first 50, walking down a ranking."""
+    rights = sum(ranking)
+    found, precision, precision_at_r, reciprocal, gain = 0, 0.0, 0.0, 0.0, 0.0
+    for place, is_right in enumerate(ranking, 1):
+        if is_right:
+            found += 1
+            precision += found / place
+            precision_at_r += found / place if place <= rights else 0
+            reciprocal = reciprocal or 1 / place
+            gain += 1 / math.log2(place + 1) if place <= 50 else 0
+    best = sum(1 / math.log2(place + 1) for place in range(1, min(50, rights) + 1))
+    return [precision / rights, precision_at_r / rights, reciprocal, gain / best]
 
 
 def slow(
@@ -187,8 +225,7 @@ def slow(
             without += 1
             continue
         found = [place for place, is_right in enumerate(ranking, 1) if is_right]
-        precision = sum(i / place for i, place in enumerate(found, 1)) / len(found)
-        scored.append((query, [*(float(found[0] <= k) for k in DEPTHS), precision]))
+        scored.append((query, [*(float(found[0] <= k) for k in DEPTHS), *walked(ranking)]))
     return scored, without
 
 
@@ -198,15 +235,21 @@ def assert_same(found: Evaluation, scored: list[tuple[Photo, list[float]]], with
     assert (found.queries, found.queries_without_positive) == (len(scored), without)
     table = np.array([row for _, row in scored])
     assert [figures[name] for name in FIGURES] == pytest.approx(table.mean(axis=0).tolist(), abs=1e-9)
-    parts: dict[str, list[list[float]]] = {}
+    categories: dict[str, list[list[float]]] = {}
+    domains: dict[str, list[list[float]]] = {}
+    views: dict[str, list[list[float]]] = {}
     for query, row in scored:
         names = query.category.split("/") if query.category else []
         for i in range(len(names)):
-            parts.setdefault("/".join(names[: i + 1]), []).append(row)
-    assert list(found.by_category) == sorted(parts)
-    for name, rows in parts.items():
-        assert found.by_category[name]["queries"] == len(rows)
-        assert [found.by_category[name][f] for f in FIGURES] == pytest.approx(np.mean(rows, axis=0).tolist())
+            categories.setdefault("/".join(names[: i + 1]), []).append(row)
+        domains.setdefault(query.domain, []).append(row)
+        if query.view:
+            views.setdefault(query.view, []).append(row)
+    for by, parts in ((found.by_category, categories), (found.by_domain, domains), (found.by_view, views)):
+        assert list(by) == sorted(parts)
+        for name, rows in parts.items():
+            assert by[name]["queries"] == len(rows)
+            assert [by[name][f] for f in FIGURES] == pytest.approx(np.mean(rows, axis=0).tolist())
 
 
 FEW = unit(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [-1, 0, 0]], float)).tolist()
@@ -231,16 +274,16 @@ KEPT: dict[str, tuple[Callable[[Photo], bool], Callable[[Photo], bool]]] = {
 
 
 @pytest.fixture(params=[1, 30, 2**24])
-def scores_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many scores are held at once: one query, a few, all of them."""
-    monkeypatch.setattr(evaluation, "_SCORES_AT_ONCE", request.param)
+def products_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many products are held at once: one query's, a few, all of them."""
+    monkeypatch.setattr(ranking, "_PRODUCTS_AT_ONCE", request.param)
     return int(request.param)
 
 
-@pytest.mark.parametrize("name", list(PROTOCOLS))
-def test_against_a_slow_evaluation(name: str, scores_at_once: int) -> None:
+@pytest.mark.parametrize("name", list(KEPT))
+def test_against_a_slow_evaluation(name: str, products_at_once: int) -> None:
     """Every protocol, level and relevant column, with many ties and small chunks, equals plain loops."""
-    assert scores_at_once == evaluation._SCORES_AT_ONCE
+    assert products_at_once == ranking._PRODUCTS_AT_ONCE
 
     @settings(max_examples=40, deadline=None)
     @given(
@@ -277,7 +320,7 @@ def test_against_a_slow_evaluation(name: str, scores_at_once: int) -> None:
     same()
 
 
-def test_random_vectors_against_a_slow_evaluation(scores_at_once: int) -> None:
+def test_random_vectors_against_a_slow_evaluation(products_at_once: int) -> None:
     """Real-valued scores, several photos an item: figures do not depend on the chunks, intervals draw items."""
     photos = shop(30, 3, 2)
     vectors = unit(np.random.default_rng(1).normal(size=(len(photos), 8)))
@@ -383,9 +426,11 @@ def test_json() -> None:
     assert list(found) == [
         *("protocol", "level", "split", "query_filter", "gallery_filter", "relevant", "boxes_ignored"),
         *("queries", "queries_without_positive", "gallery", "items"),
-        *("recall@1", "recall@5", "recall@10", "recall@20", "recall@50", "map", "ci95", "by_category"),
+        *("recall@1", "recall@5", "recall@10", "recall@20", "recall@50", "map", "map@r", "mrr", "ndcg@50"),
+        *("ci95", "duplicates", "by_category", "by_domain", "by_view"),
     ]
-    assert list(found["ci95"]) == FIGURES
+    assert list(found["ci95"]) == list(FIGURES)
+    assert found["duplicates"] is None
     assert list(found["by_category"]) == ["TOPS", "TOPS/a"]
     assert list(found["by_category"]["TOPS"]) == ["queries", *FIGURES]
     assert (found["split"], found["query_filter"], found["level"]) == ("all", "domain=customer", "item")
@@ -431,7 +476,7 @@ def test_a_constant_embedding_scores_nothing(level: Level, name: str) -> None:
     found = evaluate(photos, by_path(photos, vectors), replace(PROTOCOLS[name], level=level), "all")
     assert set(found.recall.values()) == {0.0}
     assert found.map < 0.02
-    assert set(found.ci95.values()) == {(0.0, 0.0), found.ci95["map"]}
+    assert {found.ci95[f"recall@{k}"] for k in DEPTHS} == {(0.0, 0.0)}
 
 
 @pytest.mark.parametrize("level", ["item", "photo"])
@@ -441,7 +486,7 @@ def test_one_hot_vectors_by_item_score_one(level: Level, name: str) -> None:
     photos = shop(60, 2, 2)
     vectors = np.eye(60)[[int(p.item_id[-3:]) for p in photos]]
     found = evaluate(photos, by_path(photos, vectors), replace(PROTOCOLS[name], level=level), "all")
-    assert [found.to_json()[f] for f in FIGURES] == [1.0] * 6
+    assert [found.to_json()[f] for f in FIGURES] == [1.0] * 9
     assert all(part[f] == 1 for part in found.by_category.values() for f in FIGURES)
     assert set(found.ci95.values()) == {(1.0, 1.0)}
 

@@ -1,21 +1,13 @@
-"""The metrics against slow loops, with many ties; the bootstrap against a slow one over items."""
+"""The metrics against slow loops; the bootstrap against a slow one over items."""
 
-import random
+import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinset import metrics
-
-SCORED = st.lists(st.tuples(st.integers(-3, 3), st.booleans(), st.booleans()), max_size=30)
-"""Answers: a score (few distinct ones, so that many tie), whether it is right, whether it is there at all."""
-
-
-def slow_ranking(scored: list[tuple[float, bool]]) -> list[bool]:
-    """Whether each answer is right, best first; among equal scores the right ones come last."""
-    return [right for score, right in sorted(scored, key=lambda answer: (-answer[0], answer[1]))]
 
 
 def slow_average_precision(ranking: list[bool]) -> float:
@@ -28,70 +20,51 @@ def slow_average_precision(ranking: list[bool]) -> float:
     return total / found
 
 
-def ranks(scored: list[tuple[float, bool]], dtype: type = np.float32) -> list[int]:
-    scores = np.array([score for score, _ in scored], dtype)
-    relevant = np.array([right for _, right in scored], np.bool_)
-    return metrics.ranks_of_relevant(scores, relevant).tolist()
+def slow_ndcg(ranking: list[bool], k: int) -> float:
+    """The gain of each right answer among the first k, over that of a ranking with the right ones first."""
+    best = sorted(ranking, reverse=True)
+
+    def gain(order: list[bool]) -> float:
+        return sum(right / math.log2(place + 1) for place, right in enumerate(order[:k], 1))
+
+    return gain(ranking) / gain(best)
 
 
-@settings(max_examples=400)
-@given(SCORED)
-@example([])
-@example([(1, True, False)])
-def test_ranks_against_a_slow_ranking(answers: list[tuple[int, bool, bool]]) -> None:
-    """The ranks of the right answers are their places in a plain ranking; what scores -inf is not there."""
-    scored = [(score / 3 if there else -np.inf, right) for score, right, there in answers]
-    ranking = slow_ranking([answer for answer in scored if answer[0] > -np.inf])
-    assert ranks(scored) == [place for place, right in enumerate(ranking, 1) if right]
+RANKINGS = st.lists(st.booleans(), min_size=1, max_size=30).filter(any)
+"""Whether each answer of a ranking is right."""
 
 
-@settings(max_examples=200)
-@given(SCORED.filter(lambda answers: any(right and there for _, right, there in answers)), st.integers(1, 40))
-def test_figures_against_slow_loops(answers: list[tuple[int, bool, bool]], k: int) -> None:
-    """Average precision, and recall at any k, are what a walk down the ranking gives."""
-    scored = [(score / 3, right) for score, right, there in answers if there]
-    found = np.array(ranks(scored))
-    ranking = slow_ranking(scored)
+def ranks(ranking: list[bool]) -> np.ndarray:
+    return np.array([place for place, right in enumerate(ranking, 1) if right])
+
+
+@settings(max_examples=300)
+@given(RANKINGS, st.integers(1, 40))
+def test_figures_against_slow_loops(ranking: list[bool], k: int) -> None:
+    """Each figure of a query is what a walk down the ranking gives."""
+    found = ranks(ranking)
     assert metrics.average_precision(found) == pytest.approx(slow_average_precision(ranking), abs=1e-12)
     assert metrics.recall_at_k(found[:1], k) == float(any(ranking[:k]))
+    assert metrics.reciprocal_rank(found) == 1 / (ranking.index(True) + 1)
+    assert metrics.ndcg(found, k) == pytest.approx(slow_ndcg(ranking, k), abs=1e-12)
+    rights = sum(ranking)
+    cut = slow_average_precision(ranking[:rights]) * sum(ranking[:rights]) if any(ranking[:rights]) else 0
+    assert metrics.average_precision_at_r(found) == pytest.approx(cut / rights, abs=1e-12)
 
 
-@given(SCORED, st.randoms(use_true_random=False))
-def test_order_does_not_matter(answers: list[tuple[int, bool, bool]], shuffler: random.Random) -> None:
-    """The ranks are the same for every order of the gallery, with ties too."""
-    scored = [(float(score), right) for score, right, _ in answers]
-    shuffled = list(scored)
-    shuffler.shuffle(shuffled)
-    assert ranks(scored) == ranks(shuffled)
-
-
-def test_equal_scores_rank_the_right_answer_last() -> None:
-    """Of n equal scores one right answer has rank n, the two of a pair n - 1 and n."""
-    assert ranks([(0.5, False)] * 9 + [(0.5, True)]) == [10]
-    assert ranks([(0.5, True)] * 2 + [(0.5, False)] * 8) == [9, 10]
-
-
-def test_the_noise_of_float32_is_a_tie() -> None:
-    """A score that is higher by less than float32 sums differ is equal, one that is higher by more is not."""
-    assert ranks([(0.9, False), (0.9 + 5e-7, True)]) == [2]
-    assert ranks([(0.9, False), (0.9 + 5e-6, True)]) == [1]
-    assert ranks([(0.9, False), (0.9 + 5e-6, True)], np.float64) == [1]
+def test_the_table_has_a_column_a_figure() -> None:
+    """A query's row holds its figures in the order of their names."""
+    ((*recalls, ap, ap_at_r, reciprocal, gain),) = metrics.table([np.array([6, 8])])
+    assert metrics.FIGURES[-4:] == ("map", "map@r", "mrr", "ndcg@50")
+    assert recalls == [0, 0, 1, 1, 1]
+    assert (ap, ap_at_r, reciprocal) == (pytest.approx((1 / 6 + 2 / 8) / 2), 0, 1 / 6)
+    assert gain == metrics.ndcg(np.array([6, 8]), 50)
 
 
 def test_recall_is_a_share_of_queries() -> None:
     """Recall counts each query once, whatever the number of its right answers."""
     first = np.array([1, 2, 5, 6, 51])
     assert [metrics.recall_at_k(first, k) for k in (1, 5, 50, 1000)] == [0.2, 0.6, 0.8, 1.0]
-
-
-@given(st.lists(st.lists(st.integers(1, 50), min_size=1, unique=True).map(sorted), min_size=1, max_size=8))
-def test_mean_average_precision(lists: list[list[int]]) -> None:
-    """It is the mean over queries of the mean over right answers."""
-    total = 0.0
-    for one in lists:
-        total += sum(i / rank for i, rank in enumerate(one, 1)) / len(one)
-    found = metrics.mean_average_precision([np.array(one) for one in lists])
-    assert found == pytest.approx(total / len(lists), abs=1e-12)
 
 
 def slow_bootstrap(values: list[float], groups: list[str], resamples: int, seed: int) -> tuple[float, float]:

@@ -202,9 +202,11 @@ def _batch(size: int) -> int:
     return min(_LARGEST_BATCH, 1 << (fit.bit_length() - 1))
 
 
-def in_order(work: Callable[[T], R], tasks: Iterable[T], ahead: int | None = None) -> Generator[R, None, None]:
-    """`work` over `tasks`, a thread a core, results in their order; at most `ahead` of them wait (8 a core)."""
-    threads = cores()
+def in_order(
+    work: Callable[[T], R], tasks: Iterable[T], ahead: int | None = None, threads: int | None = None
+) -> Generator[R, None, None]:
+    """`work` over `tasks`, a thread a core, results in their order; at most `ahead` of them wait (8 a thread)."""
+    threads = threads or cores()
     ahead = ahead or 8 * threads
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -1,9 +1,8 @@
-"""One evaluation for everything that embeds: recall and mean average precision of a protocol, in chunks."""
+"""One evaluation for everything that embeds: the figures of a protocol, from one exact ranking."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,35 +10,33 @@ import numpy.typing as npt
 from twinset import metrics, protocols
 from twinset.errors import NoQueriesError
 from twinset.manifest.check import levels
-from twinset.progress import SILENT, Progress, counted
+from twinset.progress import SILENT, Progress
 from twinset.protocols import Protocol
-from twinset.records import Evaluation, Photo, Vectors
+from twinset.ranking import Ints, Ranking, rank
+from twinset.records import Duplicates, Evaluation, Photo, Vectors
 
 Embeds = Callable[[Sequence[Photo]], tuple[Sequence[Photo], Vectors]]
 """Embeds photos: those that could be, and their vectors `(N, D)`."""
-
-DEPTHS: Final = (1, 5, 10, 20, 50)
-_SCORES_AT_ONCE: Final = 2**24
+Twins = Callable[[Sequence[Photo]], Sequence[tuple[int, int]] | None]
+"""Pairs of near-identical photos, by their places; None where they cannot be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """Queries with the ranks of their right answers, ascending; how many more have none; and the gallery."""
+class Measured:
+    """The queries with a right answer, what was found for each, and the gallery; `without` more have none.
 
+    `values` `(Q, 9)` are the `metrics.FIGURES` of each query. `pairs` are photos of the gallery that are
+    near-identical and not right for each other, by their places; None where it was not looked at.
+    """
+
+    protocol: Protocol
+    split: str
     queries: tuple[Photo, ...]
-    ranks: tuple[npt.NDArray[np.integer[Any]], ...]
     without: int
     gallery: tuple[Photo, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Gallery:
-    """Photos sorted by the unit that is ranked; `starts` is where each unit begins."""
-
-    vectors: Vectors
-    relevant: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    position: dict[str, int]
+    ranking: Ranking
+    values: npt.NDArray[np.float64]
+    pairs: tuple[tuple[int, int], ...] | None
 
 
 def evaluate(
@@ -49,6 +46,7 @@ def evaluate(
     split: str,
     *,
     keep: Callable[[Photo], bool] = lambda _: True,
+    twins: Twins | None = None,
     boxes_ignored: bool = False,
     seed: int = 0,
     progress: Progress = SILENT,
@@ -63,40 +61,21 @@ def evaluate(
         NoQueriesError: no query, none that `keep` keeps, no gallery, or no query with a right answer.
 
     """
-    found = ranked(photos, embeds, protocol, split, keep=keep, progress=progress)
-    names = [f"recall@{k}" for k in DEPTHS] + ["map"]
-    first = np.array([r[0] for r in found.ranks])
-    table = _table(found.ranks)
-    intervals = metrics.bootstrap(table, [photo.item_id for photo in found.queries], seed=seed)
-    return Evaluation(
-        protocol=protocol.name,
-        level=protocol.level,
-        split=split,
-        query_filter=" ".join(protocol.queries),
-        gallery_filter=" ".join(protocol.gallery),
-        relevant=protocol.relevant,
-        boxes_ignored=boxes_ignored,
-        queries=len(found.queries),
-        queries_without_positive=found.without,
-        gallery=len(found.gallery),
-        items=len({photo.item_id for photo in found.gallery}),
-        recall={k: metrics.recall_at_k(first, k) for k in DEPTHS},
-        map=metrics.mean_average_precision(found.ranks),
-        ci95=dict(zip(names, intervals, strict=True)),
-        by_category=_by_category(found.queries, table, names),
-    )
+    found = measure(photos, embeds, protocol, split, keep=keep, twins=twins, progress=progress)
+    return summary(found, boxes_ignored=boxes_ignored, seed=seed)
 
 
-def ranked(
+def measure(
     photos: Sequence[Photo],
     embeds: Embeds,
     protocol: Protocol,
     split: str,
     *,
     keep: Callable[[Photo], bool] = lambda _: True,
+    twins: Twins | None = None,
     progress: Progress = SILENT,
-) -> Ranked:
-    """The ranks of the right answers of every query, from which `evaluate` takes its figures.
+) -> Measured:
+    """What is found for every query, from which `evaluate` takes its figures.
 
     Raises:
         NoQueriesError: as `evaluate`.
@@ -109,20 +88,50 @@ def ranked(
     row = {photo.path: i for i, photo in enumerate(embedded)}
     queries = [photo for photo in queries if photo.path in row]
     gallery = [photo for photo in gallery if photo.path in row]
-    codes = _codes(embedded, protocol.relevant)
-    units = _gallery(gallery, row, vectors, codes, protocol)
+    pairs = _pairs(gallery, twins, protocol.relevant)
     rows = np.array([row[photo.path] for photo in queries], np.int64)
-    each = _ranks(queries, vectors[rows], codes[rows], units)
-    ranks = list(counted(each, progress, "ranking", len(queries)))
-    scored = [(photo, r) for photo, r in zip(queries, ranks, strict=True) if len(r)]
-    if not scored:
+    codes = _codes(embedded, protocol.relevant)
+    ranking = _ranking(rows, gallery, row, vectors, codes=codes, protocol=protocol, pairs=pairs, progress=progress)
+    if not len(ranking.query):
         raise NoQueriesError(
             f"none of {len(queries):,} queries of protocol {protocol.name} on split {split} has a right answer "
             f"among {len(gallery):,} gallery photos",
             "choose another with --protocol, --split, --queries, --gallery or --relevant",
         )
-    scored_queries, scored_ranks = zip(*scored, strict=True)
-    return Ranked(scored_queries, scored_ranks, len(queries) - len(scored), tuple(gallery))
+    scored = tuple(queries[i] for i in ranking.query)
+    without = len(queries) - len(scored)
+    values = metrics.table(ranking.ranks)
+    return Measured(protocol, split, scored, without, tuple(gallery), ranking, values, pairs)
+
+
+def summary(found: Measured, *, boxes_ignored: bool = False, seed: int = 0) -> Evaluation:
+    """The figures, overall and by category, domain and view, with intervals."""
+    protocol, queries = found.protocol, found.queries
+    intervals = metrics.bootstrap(found.values, [photo.item_id for photo in queries], seed=seed)
+    figures = dict(zip(metrics.FIGURES, found.values.mean(axis=0).tolist(), strict=True))
+    return Evaluation(
+        protocol=protocol.name,
+        level=protocol.level,
+        split=found.split,
+        query_filter=" ".join(protocol.queries),
+        gallery_filter=" ".join(protocol.gallery),
+        relevant=protocol.relevant,
+        boxes_ignored=boxes_ignored,
+        queries=len(queries),
+        queries_without_positive=found.without,
+        gallery=len(found.gallery),
+        items=len({photo.item_id for photo in found.gallery}),
+        recall={k: figures[f"recall@{k}"] for k in metrics.DEPTHS},
+        map=figures["map"],
+        map_at_r=figures["map@r"],
+        mrr=figures["mrr"],
+        ndcg=figures["ndcg@50"],
+        ci95=dict(zip(metrics.FIGURES, intervals, strict=True)),
+        duplicates=_duplicates(found),
+        by_category=_by(found, lambda photo: levels(photo.category)),
+        by_domain=_by(found, lambda photo: [photo.domain]),
+        by_view=_by(found, lambda photo: [photo.view] if photo.view else []),
+    )
 
 
 def _kept(queries: Sequence[Photo], keep: Callable[[Photo], bool], protocol: Protocol, split: str) -> list[Photo]:
@@ -142,56 +151,58 @@ def _codes(photos: Sequence[Photo], relevant: str) -> npt.NDArray[np.int64]:
     return np.where(values == "", -1, codes).astype(np.int64)
 
 
-def _gallery(
+def _ranking(
+    queries: Ints,
     gallery: Sequence[Photo],
     row: dict[str, int],
     vectors: Vectors,
-    codes: npt.NDArray[np.int64],
+    *,
+    codes: Ints,
     protocol: Protocol,
-) -> _Gallery:
-    if protocol.level == "item":
-        gallery = sorted(gallery, key=lambda photo: photo.item_id)
-        keys = [photo.item_id for photo in gallery]
-    else:
-        keys = [photo.path for photo in gallery]
+    pairs: Sequence[tuple[int, int]] | None,
+    progress: Progress,
+) -> Ranking:
+    names = [photo.item_id if protocol.level == "item" else photo.path for photo in gallery]
+    units = np.unique(np.array(names, dtype=np.str_), return_inverse=True)[1]
     rows = np.array([row[photo.path] for photo in gallery], np.int64)
-    starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
-    position = {photo.path: i for i, photo in enumerate(gallery)}
-    return _Gallery(vectors[rows], codes[rows], np.array(starts, np.int64), position)
+    alike: defaultdict[int, list[int]] = defaultdict(list)
+    for one, other in pairs or ():
+        alike[one].append(other)
+        alike[other].append(one)
+    return rank(vectors, queries, rows, codes=codes, units=units, alike=alike, progress=progress)
 
 
-def _ranks(
-    queries: Sequence[Photo], vectors: Vectors, codes: npt.NDArray[np.int64], gallery: _Gallery
-) -> Iterator[npt.NDArray[np.integer[Any]]]:
-    chunk = max(1, _SCORES_AT_ONCE // max(1, len(gallery.vectors)))
-    for start in range(0, len(queries), chunk):
-        part = slice(start, start + chunk)
-        scores = vectors[part] @ gallery.vectors.T
-        for photo, code, row in zip(queries[part], codes[part], scores, strict=True):
-            own = gallery.position.get(photo.path)
-            if own is not None:
-                row[own] = -np.inf
-            right = (gallery.relevant == code) & (code >= 0) & (row > -np.inf)
-            yield metrics.ranks_of_relevant(
-                np.maximum.reduceat(row, gallery.starts), np.logical_or.reduceat(right, gallery.starts)
-            )
+def _pairs(gallery: Sequence[Photo], twins: Twins | None, relevant: str) -> tuple[tuple[int, int], ...] | None:
+    """Near-identical photos that are not right for each other."""
+    found = twins(gallery) if twins else None
+    if found is None:
+        return None
+    values = [photo.value(relevant) for photo in gallery]
+    return tuple((i, j) for i, j in found if values[i] != values[j] or not values[i])
 
 
-def _table(ranks: Sequence[npt.NDArray[np.integer[Any]]]) -> npt.NDArray[np.float64]:
-    """One row a query: whether it was found in the first k, for each k, and its average precision."""
-    first = np.array([r[0] for r in ranks])
-    found = [(first <= k).astype(np.float64) for k in DEPTHS]
-    return np.stack([*found, np.array([metrics.average_precision(r) for r in ranks])], axis=1)
+def _duplicates(found: Measured) -> Duplicates | None:
+    if found.pairs is None:
+        return None
+    photos = {place for pair in found.pairs for place in pair}
+    twinned = {found.gallery[place].value(found.protocol.relevant) for place in photos}
+    return Duplicates(
+        pairs=len(found.pairs),
+        photos=len(photos),
+        items=len({found.gallery[place].item_id for place in photos}),
+        queries=sum(photo.value(found.protocol.relevant) in twinned for photo in found.queries),
+        recall={k: metrics.recall_at_k(found.ranking.first_alike, k) for k in metrics.DEPTHS},
+    )
 
 
-def _by_category(
-    queries: Sequence[Photo], table: npt.NDArray[np.float64], names: Sequence[str]
-) -> dict[str, dict[str, float]]:
+def _by(found: Measured, names: Callable[[Photo], Iterable[str]]) -> dict[str, dict[str, float]]:
+    """The figures of the queries of each name."""
     rows: defaultdict[str, list[int]] = defaultdict(list)
-    for i, photo in enumerate(queries):
-        for level in levels(photo.category):
-            rows[level].append(i)
+    for i, photo in enumerate(found.queries):
+        for name in names(photo):
+            rows[name].append(i)
     return {
-        level: {"queries": len(chosen)} | dict(zip(names, table[chosen].mean(axis=0).tolist(), strict=True))
-        for level, chosen in sorted(rows.items())
+        name: {"queries": len(chosen)}
+        | dict(zip(metrics.FIGURES, found.values[chosen].mean(axis=0).tolist(), strict=True))
+        for name, chosen in sorted(rows.items())
     }

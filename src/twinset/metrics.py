@@ -1,7 +1,7 @@
 """Retrieval metrics over ranks, and their bootstrap intervals: numpy only.
 
-Everything is derived from the rank of each right answer. Ranks count from 1, and among equal scores a right
-answer ranks *last*: a constant embedding scores 0, not by luck.
+Each figure is taken, query by query, from the ranks of its right answers, which count from 1 and ascend; a query
+without a right answer has no figure.
 """
 
 from collections.abc import Sequence
@@ -12,25 +12,10 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
-Bools = npt.NDArray[np.bool_]
 
-SAME_SCORE: Final = 1e-6
-"""Scores that differ by less are equal: one cosine, summed in two orders in float32, differs by as much."""
-
-
-def ranks_of_relevant(scores: Floats, relevant: Bools) -> Ints:
-    """The ranks, ascending, of the right answers among `scores` `(G,)`; `-inf` marks what is not there.
-
-    The i-th best right answer has rank i + the number of wrong answers that score at least as high.
-
-    >>> ranks_of_relevant(np.array([0.9, 0.5, 0.7, 0.5]), np.array([False, True, True, False]))
-    array([2, 4])
-    """
-    there = scores > -np.inf
-    right = np.sort(scores[relevant & there])[::-1]
-    wrong = np.sort(scores[~relevant & there])
-    at_least = len(wrong) - np.searchsorted(wrong, right - SAME_SCORE, side="left")
-    return np.arange(1, len(right) + 1) + at_least
+DEPTHS: Final = (1, 5, 10, 20, 50)
+FIGURES: Final = (*(f"recall@{k}" for k in DEPTHS), "map", "map@r", "mrr", "ndcg@50")
+"""The names of the columns of `table`."""
 
 
 def recall_at_k(first_ranks: Ints, k: int) -> float:
@@ -55,13 +40,51 @@ def average_precision(ranks: Ints) -> float:
     return float(np.mean(np.arange(1, len(ranks) + 1) / ranks))
 
 
-def mean_average_precision(ranks: Sequence[Ints]) -> float:
-    """The mean of `average_precision` over queries.
+def average_precision_at_r(ranks: Ints) -> float:
+    """As `average_precision`, where right answers beyond rank R count nothing, R being how many there are.
 
-    >>> mean_average_precision([np.array([1, 4]), np.array([2])])
-    0.625
+    Its mean over queries is MAP@R (Musgrave, Belongie and Lim, 2020).
+
+    >>> average_precision_at_r(np.array([1, 4]))
+    0.5
     """
-    return float(np.mean([average_precision(r) for r in ranks]))
+    within = ranks[ranks <= len(ranks)]
+    return float(np.sum(np.arange(1, len(within) + 1) / within) / len(ranks))
+
+
+def reciprocal_rank(ranks: Ints) -> float:
+    """1 / the rank of the best right answer; its mean over queries is MRR (Voorhees, 1999).
+
+    >>> reciprocal_rank(np.array([4, 9]))
+    0.25
+    """
+    return float(1 / ranks[0])
+
+
+def ndcg(ranks: Ints, k: int) -> float:
+    """What the right answers in the first `k` gain, 1 / log2(rank + 1) each, divided by the most they could.
+
+    Normalised discounted cumulative gain with gains of 0 and 1 (Järvelin and Kekäläinen, 2002).
+
+    >>> round(ndcg(np.array([1, 3]), 50), 4)
+    0.9197
+    """
+    ideal = np.arange(1, min(k, len(ranks)) + 1)
+    return float(np.sum(1 / np.log2(ranks[ranks <= k] + 1)) / np.sum(1 / np.log2(ideal + 1)))
+
+
+def table(ranks: Sequence[Ints]) -> npt.NDArray[np.float64]:
+    """A row a query `(Q, 9)`: its `FIGURES`, recall being whether a right answer is in the first k.
+
+    >>> table([np.array([1, 4])]).round(3).tolist()
+    [[1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 1.0, 0.877]]
+    """
+    first = np.array([r[0] for r in ranks])
+    found = [(first <= k).astype(np.float64) for k in DEPTHS]
+    others = [
+        (average_precision(r), average_precision_at_r(r), reciprocal_rank(r), ndcg(r, DEPTHS[-1])) for r in ranks
+    ]
+    return np.column_stack([*found, np.array(others)])
 
 
 def bootstrap(
@@ -81,7 +104,7 @@ def bootstrap(
     generator = np.random.Generator(np.random.PCG64(seed))
     means = np.empty((resamples, values.shape[1]))
     for row in means:
-        drawn = generator.integers(0, len(sizes), len(sizes))
-        row[:] = sums[drawn].sum(axis=0) / sizes[drawn].sum()
+        times = np.bincount(generator.integers(0, len(sizes), len(sizes)), minlength=len(sizes))
+        row[:] = times @ sums / (times @ sizes)
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return [(float(lo), float(hi)) for lo, hi in zip(low, high, strict=True)]

@@ -15,6 +15,8 @@ Level = Literal["item", "photo"]
 class Protocol:
     """Filters (in the where language) of the queries and of the gallery, the column whose value makes two
     photos relevant to each other, and whether items or photos are ranked.
+
+    `split` is the one that the filters name themselves; empty where any will do.
     """
 
     name: str
@@ -22,14 +24,21 @@ class Protocol:
     gallery: tuple[str, ...]
     relevant: str = "item_id"
     level: Level = "item"
+    split: str = ""
 
 
+_FOUNDING: Final = "category=DRESSES|DRESSES/*|TOPS|TOPS/*|TROUSERS|TROUSERS/*"
+_CUSTOMERS: Final = ("domain=customer", "split=test")
+_SHOP: Final = ("domain=shop", "split=test")
 PROTOCOLS: Final[Mapping[str, Protocol]] = {
     protocol.name: protocol
     for protocol in (
         Protocol("consumer-to-shop", ("domain=customer",), ("domain=shop",)),
         Protocol("views", ("view!=main|",), ("view=main",)),
         Protocol("leave-one-out", (), ()),
+        Protocol("official", _CUSTOMERS, _SHOP, level="photo", split="test"),
+        Protocol("val+test", _CUSTOMERS, ("domain=shop", "split=test|val"), level="photo", split="test"),
+        Protocol("founding", (*_CUSTOMERS, _FOUNDING), (*_SHOP, _FOUNDING), level="photo", split="test"),
     )
 }
 SPLITS: Final = ("train", "val", "test", "all")
@@ -42,7 +51,7 @@ def choose(photos: Sequence[Photo], name: str | None = None, split: str | None =
     `test` where there are test rows, else `val`, else all. Rows without a split are in every split.
 
     Raises:
-        UsageError: an unknown protocol or split.
+        UsageError: an unknown protocol or split, or a split beside a protocol that has its own.
 
     """
     if name is None:
@@ -55,6 +64,13 @@ def choose(photos: Sequence[Photo], name: str | None = None, split: str | None =
     protocol = PROTOCOLS[name]
     if split not in (None, *SPLITS):
         raise UsageError(f"there is no split {split!r}", f"use one of {', '.join(SPLITS)}")
+    if protocol.split:
+        if split not in (None, protocol.split):
+            raise UsageError(
+                f"protocol {name} searches with the photos of split {protocol.split}, not {split}",
+                "leave out --split, or use --protocol consumer-to-shop",
+            )
+        return protocol, protocol.split
     if split is None:
         present = {photo.attributes.get("split", "") for photo in photos}
         split = next((s for s in ("test", "val") if s in present), "all")

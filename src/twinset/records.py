@@ -177,10 +177,31 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Measured recall (0-1) and mean average precision of one protocol on one manifest.
+class Duplicates:
+    """Photos of the gallery that are near-identical and show different items by their ids.
 
-    `ci95` holds bootstrap intervals over items; `by_category` the same figures for every category level.
+    `pairs` counts them two by two, `photos` and `items` those in some pair, `queries` those with a right answer
+    that has such a twin; `recall` is recall@k (0-1) where the twins of right answers are right too.
+    """
+
+    pairs: int
+    photos: int
+    items: int
+    queries: int
+    recall: Mapping[int, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, recall spread out."""
+        fields = asdict(self)
+        return fields | {f"recall@{k}": value for k, value in fields.pop("recall").items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The figures (0-1) of one protocol on one manifest, as `metrics` defines them.
+
+    `ci95` holds bootstrap intervals over items; `by_category` the same figures for every category level of the
+    queries, `by_domain` and `by_view` for each of theirs. `duplicates` is None where the gallery was not looked at.
     """
 
     protocol: str
@@ -196,12 +217,24 @@ class Evaluation:
     items: int
     recall: Mapping[int, float]
     map: float
+    map_at_r: float
+    mrr: float
+    ndcg: float
     ci95: Mapping[str, tuple[float, float]]
+    duplicates: Duplicates | None
     by_category: Mapping[str, Mapping[str, float]]
+    by_domain: Mapping[str, Mapping[str, float]]
+    by_view: Mapping[str, Mapping[str, float]]
+
+    def figures(self) -> dict[str, float]:
+        """The figures by their names: `recall@1` … `recall@50`, `map`, `map@r`, `mrr`, `ndcg@50`."""
+        recall = {f"recall@{k}": value for k, value in self.recall.items()}
+        return recall | {"map": self.map, "map@r": self.map_at_r, "mrr": self.mrr, "ndcg@50": self.ndcg}
 
     def to_json(self) -> dict[str, Any]:
-        """`evaluate --json`: the fields, recall spread out as `recall@1` … `recall@50`."""
+        """`evaluate --json`: the fields, the figures by their names."""
         fields = asdict(self)
-        recall = {f"recall@{k}": value for k, value in fields.pop("recall").items()}
-        tail = {name: fields.pop(name) for name in ("map", "ci95", "by_category")}
-        return fields | recall | tail
+        for name in ("recall", "map", "map_at_r", "mrr", "ndcg"):
+            fields.pop(name)
+        tail = {name: fields.pop(name) for name in ("ci95", "duplicates", "by_category", "by_domain", "by_view")}
+        return fields | self.figures() | tail | {"duplicates": self.duplicates and self.duplicates.to_json()}

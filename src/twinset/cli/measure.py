@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from twinset import bundle as bundles
-from twinset import manifest, protocols, vectors_file, where
+from twinset import manifest, metrics, protocols, vectors_file, where
 from twinset.catalogue import Catalogue
 from twinset.catalogue.build import SKIPPED
 from twinset.cli import gates
@@ -27,7 +27,7 @@ from twinset.cli.output import (
 )
 from twinset.embedder import Embedder, embed_photos
 from twinset.errors import ManifestError, UsageError
-from twinset.evaluate import DEPTHS, Embeds, evaluate
+from twinset.evaluate import Embeds, evaluate
 from twinset.manifest import Manifest
 from twinset.manifest.split import parse_hold_out
 from twinset.records import Evaluation, Fault, Photo, Vectors
@@ -39,7 +39,6 @@ Named = Annotated[
     str | None,
     typer.Option("--protocol", autocompletion=begins(lambda: _NAMES), help=f"One of {', '.join(_NAMES)}."),
 ]
-_FIGURES: Final = (*(f"recall@{k}" for k in DEPTHS), "map")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -111,7 +110,7 @@ def evaluate_command(
     """Measures how often the right item is found."""
     if sum(option is not None for option in (bundle, catalogue, vectors)) > 1:
         raise UsageError("--bundle, --catalogue and --vectors exclude each other", "name one of them")
-    limits = gates.parse(fail_under or (), _FIGURES)
+    limits = gates.parse(fail_under or (), metrics.FIGURES)
     held = parse_hold_out(hold_out) if hold_out else None
     talk = Talk(quiet)
     table = manifest.read(source, photos_root=photos_root, files=vectors is None)
@@ -137,7 +136,7 @@ def evaluate_command(
         print_json(result.to_json())
     else:
         _show(result)
-    missed = gates.missed(result.to_json(), limits)
+    missed = gates.missed(result.figures(), limits)
     if missed:
         raise missed
 

@@ -12,6 +12,7 @@ from twinset.catalogue.comparison.queries import Asked, Queries, embedded, sampl
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.catalogue.versions import Live
 from twinset.progress import SILENT, Progress
+from twinset.ranking import SAME_SCORE
 from twinset.records import Vectors
 from twinset.runtime import Device
 from twinset.store.columns import Column, Columns, Mask
@@ -123,9 +124,8 @@ def _rank(answer: Sequence[Place], item_id: str) -> int:
     Up to the depths that are told it is the rank among all: where fewer others than those score as high, all of
     them are here.
     """
-    right = np.array([place.item_id == item_id for place in answer])
-    ranks = metrics.ranks_of_relevant(np.array([place.score for place in answer]), right)
-    return int(ranks[0]) if len(ranks) else DEEP + 1
+    own = next((place.score for place in answer if place.item_id == item_id), None)
+    return DEEP + 1 if own is None else sum(place.score >= own - SAME_SCORE for place in answer)
 
 
 def _recall(known: Sequence[Answers]) -> Recall:
