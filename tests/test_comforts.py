@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from shops import build, picture, shop, write
-from twinset import Catalogue, photos, protocols
+from twinset import Catalogue, photos, protocols, twins
 from twinset.catalogue import load
 from twinset.cli import output
 from twinset.cli.main import main
@@ -92,7 +92,7 @@ def test_quiet_says_nothing(stocked: Path, tmp_path: Path, capsys: Out, monkeypa
         (["twinset", "search", "photo.jpg", "--by", "s"], ["style"]),
         (["twinset", "index", "shop", "--bundle", ""], ["colour", "default"]),
         (["twinset", "fit", "shop", "--recipe", "fo"], ["founding"]),
-        (["twinset", "evaluate", "shop", "--protocol", "v"], ["views"]),
+        (["twinset", "evaluate", "shop", "--protocol", "vi"], ["views"]),
         (["twinset", "data", "convert", "mag"], ["magento"]),
         (["twinset", "search", "pho"], []),
     ],
@@ -177,6 +177,7 @@ def steps_of_a_catalogue(stocked: Path, tmp_path: Path) -> list[tuple[str, Calla
                 lambda chosen: (chosen, np.eye(len(chosen), 12, dtype=np.float32)),
                 protocol,
                 split,
+                twins=lambda photos: twins.find(photos, manifest.root, p),
                 progress=p,
             ),
         ),
@@ -204,7 +205,7 @@ def test_progress_counts_all_of_every_long_step(stocked: Path, tmp_path: Path) -
     assert found["dump"] == {"dumping": 12}
     assert found["load"]["loading"] == 12
     assert found["remove"]["removing"] == 4
-    assert found["evaluate"] == {"ranking": 12}
+    assert found["evaluate"] == {"looking for twins": 12, "ranking": 12}
 
 
 def test_a_step_ends_where_its_work_fails() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinset import ranking
+from twinset.progress import Silent
 
 FEW = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.8, 0], [0.6, 0, 0.8], [-1, 0, 0]], np.float32)
 """So few directions that most scores tie."""
@@ -193,3 +194,25 @@ def test_no_query_has_a_right_answer() -> None:
     vectors, gallery, units = np.eye(3, dtype=np.float32), np.array([1, 2]), np.array([0, 1])
     found = ranking.rank(vectors, np.array([0]), gallery, codes=np.arange(3), units=units)
     assert (len(found.query), found.ranks, found.top.shape) == (0, (), (0, ranking.TOP))
+
+
+class Told(Silent):
+    """A `Progress` that keeps what it is told: the total, then each count."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def start(self, what: str, total: int) -> None:
+        self.counts.append(total)
+
+    def advance(self, count: int = 1) -> None:
+        self.counts.append(count)
+
+
+def test_queries_are_counted_as_their_blocks_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those with a right answer, block by block."""
+    monkeypatch.setattr(ranking, "_PRODUCTS_AT_ONCE", 1)
+    told, codes = Told(), np.array([0, 0, 1, 1, 2])
+    queries, gallery, units = np.array([0, 2, 4]), np.array([1, 3]), np.array([0, 1])
+    ranking.rank(np.eye(5, dtype=np.float32), queries, gallery, codes=codes, units=units, progress=told)
+    assert told.counts == [2, 1, 1]

@@ -38,6 +38,12 @@ class VectorsFile:
                 )
         return self.vectors[[index[photo.path] for photo in photos]]
 
+    def held(self, photos: Sequence[Photo]) -> tuple[list[Photo], Vectors]:
+        """Those of `photos` that the file holds, and their vectors."""
+        index = {_plain(path): i for i, path in enumerate(self.paths)}
+        here = [photo for photo in photos if photo.path in index]
+        return here, self.vectors[np.array([index[photo.path] for photo in here], np.int64)]
+
 
 def save(path: Path, photos: Sequence[Photo], vectors: Vectors, fingerprint: str, *, boxes: bool) -> None:
     """Writes vectors beside their paths, all or nothing; `boxes` tells whether boxes were used.

@@ -73,6 +73,20 @@ def test_a_run_becomes_a_bundle_that_indexes_and_searches(trained: Path, tmp_pat
     assert "shop, consumer-to-shop, split val" in card
 
 
+def test_a_run_is_compared_by_its_best_weights(trained: Path, tmp_path: Path, capsys: Out) -> None:
+    """With the bundle that is exported from it there is no difference; nothing is left behind."""
+    table, run, bundle = trained / "shop/photos.csv", trained / "run", tmp_path / "bundle"
+    assert main(["export", str(run), "--out", str(bundle), "-q"]) == 0
+    held = sorted(path.name for path in run.iterdir())
+    capsys.readouterr()
+    assert main(["compare", str(table), str(run), str(bundle), "--split", "all", "--json", "-q"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["queries"] > 0
+    assert found["only_a"] == found["only_b"] == found["left_out"] == 0
+    assert {figure["difference"] for figure in found["figures"].values()} == {0}
+    assert sorted(path.name for path in run.iterdir()) == held
+
+
 def test_a_run_whose_photos_moved_is_exported_from_where_they_are(
     trained: Path, tmp_path: Path, capsys: Out
 ) -> None:

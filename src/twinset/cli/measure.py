@@ -1,17 +1,16 @@
 """`embed`, `evaluate`."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated
 
 import typer
 
 from twinset import bundle as bundles
-from twinset import manifest, metrics, protocols, vectors_file, where
-from twinset.catalogue import Catalogue
+from twinset import manifest, metrics, vectors_file
 from twinset.catalogue.build import SKIPPED
 from twinset.cli import gates
+from twinset.cli.embeds import Origin, unboxed, vectors_of
 from twinset.cli.output import (
     Bundle,
     IgnoreBoxes,
@@ -20,25 +19,18 @@ from twinset.cli.output import (
     PhotosRoot,
     Quiet,
     Talk,
-    begins,
     print_json,
     print_line,
     print_table,
 )
+from twinset.cli.protocol import Gallery, Held, Level, Named, Queries, Relevant, Split, choose
+from twinset.datasets.deepfashion.literature import Beside, beside
 from twinset.embedder import Embedder, embed_photos
 from twinset.errors import ManifestError, UsageError
-from twinset.evaluate import Embeds, evaluate
-from twinset.manifest import Manifest
+from twinset.evaluate import evaluate
 from twinset.manifest.split import parse_hold_out
-from twinset.records import Evaluation, Fault, Photo, Vectors
-from twinset.runtime import Device
-
-Filters = list[str] | None
-_NAMES: Final = tuple(protocols.PROTOCOLS)
-Named = Annotated[
-    str | None,
-    typer.Option("--protocol", autocompletion=begins(lambda: _NAMES), help=f"One of {', '.join(_NAMES)}."),
-]
+from twinset.records import Duplicates, Evaluation
+from twinset.twins import find
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -62,7 +54,7 @@ def embed_command(
     table = manifest.read(source, photos_root=photos_root)
     table.require_photos()
     embedder = Embedder(bundles.open_bundle(bundle), device)
-    embedded = embed_photos(embedder, _boxed(table.photos, ignore_boxes), table.root, talk.progress())
+    embedded = embed_photos(embedder, unboxed(table.photos, ignore_boxes), table.root, talk.progress())
     faults = [*table.faults, *embedded.faults]
     if not embedded.photos:
         raise ManifestError(f"none of {table.rows:,} photos can be read; {faults[0].path}: {faults[0].message}")
@@ -85,20 +77,13 @@ def evaluate_command(
     device: OnDevice = "auto",
     catalogue: Annotated[Path | None, typer.Option("--catalogue", "-c", help="Measure this catalogue.")] = None,
     vectors: Annotated[Path | None, typer.Option("--vectors", help="Measure this vectors file.")] = None,
-    split: Annotated[
-        Literal["train", "val", "test", "all"] | None,
-        typer.Option("--split", help="By default test where there is one, else val, else all."),
-    ] = None,
+    split: Split = None,
     protocol: Named = None,
-    queries: Annotated[Filters, typer.Option("--queries", help="FIELD OP VALUE: the queries.")] = None,
-    gallery: Annotated[Filters, typer.Option("--gallery", help="FIELD OP VALUE: what is searched in.")] = None,
-    relevant: Annotated[
-        str | None, typer.Option("--relevant", help="The column that makes two photos relevant.")
-    ] = None,
-    level: Annotated[Literal["item", "photo"] | None, typer.Option("--level", help="What is ranked.")] = None,
-    hold_out: Annotated[
-        str | None, typer.Option("--hold-out", help="COLUMN=0-7: keep only these queries, by hash.")
-    ] = None,
+    queries: Queries = None,
+    gallery: Gallery = None,
+    relevant: Relevant = None,
+    level: Level = None,
+    hold_out: Held = None,
     fail_under: Annotated[
         list[str] | None, typer.Option("--fail-under", help="recall@1=0.5: exit 1 below it.")
     ] = None,
@@ -108,37 +93,51 @@ def evaluate_command(
     quiet: Quiet = False,
 ) -> None:
     """Measures how often the right item is found."""
-    if sum(option is not None for option in (bundle, catalogue, vectors)) > 1:
-        raise UsageError("--bundle, --catalogue and --vectors exclude each other", "name one of them")
+    origin = _origin(bundle, catalogue, vectors)
     limits = gates.parse(fail_under or (), metrics.FIGURES)
     held = parse_hold_out(hold_out) if hold_out else None
     talk = Talk(quiet)
     table = manifest.read(source, photos_root=photos_root, files=vectors is None)
     table.require_photos()
-    _check_fields(table, [*(queries or ()), *(gallery or ())], [relevant, held.column if held else None])
-    chosen, of_split = protocols.choose(table.photos, protocol, split)
-    chosen = protocols.override(chosen, queries=queries, gallery=gallery, relevant=relevant, level=level)
-    faults = list(table.faults)
-    embeds, ignored = _embeds(
-        table, faults, talk, device=device, bundle=bundle, catalogue=catalogue, vectors=vectors
+    column = held.column if held else None
+    chosen, of_split = choose(
+        table, protocol, split, queries=queries, gallery=gallery, relevant=relevant, level=level, column=column
     )
-    if ignore_boxes and (catalogue or vectors):
+    faults = list(table.faults)
+    embeds, ignored = vectors_of(origin, table, talk, faults, device=device)
+    if ignore_boxes and origin.kind != "bundle":
         raise UsageError(
             "--ignore-boxes goes with --bundle", "give it to `index` or `embed`, which make the vectors"
         )
-    plain = ignore_boxes or ignored
-    photos = _boxed(table.photos, plain)
-    keep = held.holds if held else lambda _photo: True
-    told = talk.progress()
-    result = evaluate(photos, embeds, chosen, of_split, keep=keep, boxes_ignored=plain, progress=told)
+    ignored = ignored or ignore_boxes
+    progress = talk.progress()
+    result = evaluate(
+        unboxed(table.photos, ignored),
+        embeds,
+        chosen,
+        of_split,
+        keep=held.holds if held else lambda _photo: True,
+        twins=lambda photos: find(photos, table.root, progress),
+        boxes_ignored=ignored,
+        progress=progress,
+    )
+    papers = beside(result, table.photos, whole=held is None)
     talk.skipped(faults, table.rows, None)
     if json:
-        print_json(result.to_json())
+        print_json(result.to_json() | {"published": [paper.to_json() for paper in papers]})
     else:
-        _show(result)
+        _show(result, papers)
     missed = gates.missed(result.figures(), limits)
     if missed:
         raise missed
+
+
+def _origin(bundle: str | None, catalogue: Path | None, vectors: Path | None) -> Origin:
+    if sum(option is not None for option in (bundle, catalogue, vectors)) > 1:
+        raise UsageError("--bundle, --catalogue and --vectors exclude each other", "name one of them")
+    if vectors is not None:
+        return Origin("vectors", str(vectors))
+    return Origin("bundle", bundle) if catalogue is None else Origin("catalogue", str(catalogue))
 
 
 def _listed(out: Path) -> Path:
@@ -149,55 +148,7 @@ def _listed(out: Path) -> Path:
     return listed
 
 
-def _boxed(photos: Sequence[Photo], ignore_boxes: bool) -> list[Photo]:
-    return [replace(photo, box=None) if ignore_boxes else photo for photo in photos]
-
-
-def _check_fields(table: Manifest, filters: Sequence[str], columns: Sequence[str | None]) -> None:
-    named = [f"{column}=" for column in columns if column]
-    where.parse([*filters, *named]).check_fields(table.fields())
-
-
-def _embeds(
-    table: Manifest,
-    faults: list[Fault],
-    talk: Talk,
-    *,
-    device: Device,
-    bundle: str | None,
-    catalogue: Path | None,
-    vectors: Path | None,
-) -> tuple[Embeds, bool]:
-    """Where vectors come from, and whether boxes were ignored when they were made.
-
-    Photos that have no vector are added to `faults`.
-    """
-    if vectors is not None:
-        if device != "auto":
-            raise UsageError("--device goes with --bundle and --catalogue; --vectors are there", "leave it out")
-        file = vectors_file.load(vectors)
-        stored = file.of(table.photos)
-        row = {photo.path: i for i, photo in enumerate(table.photos)}
-        return lambda chosen: (chosen, stored[[row[photo.path] for photo in chosen]]), file.boxes_ignored
-    ignored = False
-    if catalogue is not None:
-        with Catalogue(catalogue) as opened:
-            ignored = any(s.boxes_ignored for s in opened.info().sources if s.root == str(table.root))
-
-    def embeds(chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
-        if catalogue is not None:
-            with Catalogue(catalogue) as opened:
-                embedded = opened.embed(table, chosen, talk.progress(), device)
-        else:
-            embedder = Embedder(bundles.open_bundle(bundle), device)
-            embedded = embed_photos(embedder, chosen, table.root, talk.progress())
-        faults.extend(embedded.faults)
-        return embedded.photos, embedded.vectors
-
-    return embeds, ignored
-
-
-def _show(result: Evaluation) -> None:
+def _show(result: Evaluation, papers: Sequence[Beside]) -> None:
     print_line(
         f"protocol {result.protocol} · split {result.split} · level {result.level} · relevant {result.relevant}"
     )
@@ -207,18 +158,39 @@ def _show(result: Evaluation) -> None:
         f"{result.queries:,} queries ({result.queries_without_positive:,} more have no right answer) in "
         f"{result.gallery:,} photos of {result.items:,} items" + (", boxes ignored" if result.boxes_ignored else "")
     )
-    names = [*(f"recall@{k}" for k in result.recall), "map"]
-    values = [*result.recall.values(), result.map]
     rows = [
         [name, f"{value:.3f}", f"{result.ci95[name][0]:.3f} – {result.ci95[name][1]:.3f}"]
-        for name, value in zip(names, values, strict=True)
+        for name, value in result.figures().items()
     ]
-    print_table(["", "value", "95 % interval"], rows, right=["value"])
-    categories = [
-        [name, f"{row['queries']:,}", f"{row['recall@1']:.3f}", f"{row['recall@20']:.3f}", f"{row['map']:.3f}"]
-        for name, row in result.by_category.items()
-    ]
-    if categories:
-        header = ["category", "queries", "recall@1", "recall@20", "map"]
-        print_line("")
-        print_table(header, categories, right=header[1:])
+    header = ["", "value", "95 % interval"]
+    twins = result.duplicates
+    if twins and twins.pairs:
+        header.append("twins right too")
+        alike = [f"{value:.3f}" for value in twins.recall.values()] + [""] * len(rows)
+        rows = [[*row, more] for row, more in zip(rows, alike, strict=False)]
+    print_table(header, rows, right=["value", "twins right too"])
+    print_line(_told(twins))
+    for what, by in (("category", result.by_category), ("domain", result.by_domain), ("view", result.by_view)):
+        if by and (what == "category" or len(by) > 1):
+            print_line("")
+            _show_parts(what, by)
+    for paper in papers:
+        figures = ", ".join(f"{name} {value:g}" for name, value in paper.recall.items())
+        print_line(f"published: {paper.source}: {figures}; compares: {paper.compares}, {paper.because}")
+
+
+def _told(twins: Duplicates | None) -> str:
+    if twins is None:
+        return "near-identical photos under other ids: not looked for, since the gallery cannot be read"
+    if not twins.pairs:
+        return "no near-identical photos under other ids"
+    return (
+        f"{twins.pairs:,} pairs of near-identical photos under other ids: {twins.photos:,} photos, "
+        f"{twins.items:,} items; right answers of {twins.queries:,} queries are among them"
+    )
+
+
+def _show_parts(what: str, by: Mapping[str, Mapping[str, float]]) -> None:
+    shown = ["recall@1", "recall@20", "map"]
+    rows = [[name, f"{row['queries']:,}", *(f"{row[figure]:.3f}" for figure in shown)] for name, row in by.items()]
+    print_table([what, "queries", *shown], rows, right=["queries", *shown])
