@@ -83,10 +83,11 @@ def measure(task: Task, embedder: Embedder) -> Found:
 def cell(found: Found, first: Found) -> str:
     """Recall with its interval, and the paired difference to the first bundle."""
     difference = found.hits - first.hits
-    bounds = metrics.bootstrap(np.stack([found.hits, difference], axis=1), found.items)
-    (low, high), (least, most) = bounds
-    told = f"{found.hits.mean():.3f} ({low:.3f} – {high:.3f})"
-    return told if found is first else f"{told}, {difference.mean():+.3f} ({least:+.3f} – {most:+.3f})"
+    (recall, low, high), (more, least, most) = metrics.estimates(
+        np.stack([found.hits, difference], axis=1), found.items
+    )
+    told = f"{recall:.3f} ({low:.3f} – {high:.3f})"
+    return told if found is first else f"{told}, {more:+.3f} ({least:+.3f} – {most:+.3f})"
 
 
 def options() -> argparse.Namespace:

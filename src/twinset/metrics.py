@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
+Estimate = tuple[float, float, float]
+"""A mean, and the ends of its 95 % interval."""
 
 DEPTHS: Final = (1, 5, 10, 20, 50)
 FIGURES: Final = (*(f"recall@{k}" for k in DEPTHS), "map", "map@r", "mrr", "ndcg@50")
@@ -108,3 +110,15 @@ def bootstrap(
         row[:] = times @ sums / (times @ sizes)
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return [(float(lo), float(hi)) for lo, hi in zip(low, high, strict=True)]
+
+
+def estimates(values: Floats, groups: Sequence[str], *, seed: int = 0) -> tuple[Estimate, ...]:
+    """The mean of each column of `values` `(Q, M)`, and its interval by `bootstrap`.
+
+    Where `values` are the differences of two systems, query by query, these are paired: both are resampled alike.
+
+    >>> estimates(np.full((3, 1), 0.5), ["a", "a", "b"])
+    ((0.5, 0.5, 0.5),)
+    """
+    spans = bootstrap(values, groups, seed=seed)
+    return tuple((mean, low, high) for mean, (low, high) in zip(values.mean(axis=0).tolist(), spans, strict=True))

@@ -88,9 +88,9 @@ def _looked_up(vectors: Mapping[str, Vectors]) -> Embeds:
 
 
 def _paired(a: Measured, b: Measured, left_out: int, seed: int) -> Comparison:
-    difference = b.values - a.values
-    intervals = metrics.bootstrap(difference, [photo.item_id for photo in a.queries], seed=seed)
-    means = zip(a.values.mean(axis=0), b.values.mean(axis=0), difference.mean(axis=0), strict=True)
+    items = [photo.item_id for photo in a.queries]
+    differences = metrics.estimates(b.values - a.values, items, seed=seed)
+    means = (side.values.mean(axis=0).tolist() for side in (a, b))
     first_a, first_b = a.values[:, 0] == 1, b.values[:, 0] == 1
     return Comparison(
         protocol=a.protocol.name,
@@ -108,7 +108,7 @@ def _paired(a: Measured, b: Measured, left_out: int, seed: int) -> Comparison:
         only_b=int(np.sum(first_b & ~first_a)),
         neither=int(np.sum(~first_a & ~first_b)),
         figures={
-            name: Difference(float(mean_a), float(mean_b), float(mean), interval)
-            for name, (mean_a, mean_b, mean), interval in zip(metrics.FIGURES, means, intervals, strict=True)
+            name: Difference(mean_a, mean_b, mean, (low, high))
+            for name, mean_a, mean_b, (mean, low, high) in zip(metrics.FIGURES, *means, differences, strict=True)
         },
     )

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from twinset import group, metrics
-from twinset.catalogue.comparison.figures import DEEP, DEPTHS, Answers, Comparison, Estimate, K, Place, Recall
+from twinset.catalogue.comparison.figures import DEEP, DEPTHS, Answers, Comparison, K, Place, Recall
 from twinset.catalogue.comparison.queries import Asked, Queries, embedded, sampled
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.catalogue.versions import Live
@@ -69,7 +68,7 @@ def compare(
         kind=queries.kind,
         queries=len(answers),
         skipped=len(asked.faults),
-        overlap=_estimates(np.array([[one.overlap] for one in answers]), answers)[0],
+        overlap=metrics.estimates(np.array([[one.overlap] for one in answers]), _items(answers))[0],
         same_first=float(np.mean([one.same_first for one in answers])),
         with_known_item=len(known),
         recall=_recall(known) if known else None,
@@ -131,15 +130,13 @@ def _rank(answer: Sequence[Place], item_id: str) -> int:
 def _recall(known: Sequence[Answers]) -> Recall:
     ranks = np.array([one.ranks for one in known])
     old, new = (np.stack([ranks[:, version] <= k for k in DEPTHS], axis=1).astype(np.float64) for version in (0, 1))
-    estimates = _estimates(np.concatenate([old, new, new - old], axis=1), known)
+    estimates = metrics.estimates(np.concatenate([old, new, new - old], axis=1), _items(known))
     n = len(DEPTHS)
     return Recall(estimates[:n], estimates[n : 2 * n], estimates[2 * n :])
 
 
-def _estimates(values: npt.NDArray[np.float64], answers: Sequence[Answers]) -> tuple[Estimate, ...]:
-    """The mean of each column of `values` `(Q, M)`, and its interval."""
-    spans = metrics.bootstrap(values, [one.query.item_id for one in answers])
-    return tuple((mean, low, high) for mean, (low, high) in zip(values.mean(axis=0).tolist(), spans, strict=True))
+def _items(answers: Sequence[Answers]) -> list[str]:
+    return [one.query.item_id for one in answers]
 
 
 def _most_changed(answers: Sequence[Answers]) -> list[Answers]:

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from twinset.catalogue.comparison.queries import Kind
+from twinset.metrics import Estimate
 from twinset.records import Photo
 
 K: Final = 10
 DEPTHS: Final = (1, 5, 20)
 DEEP: Final = max(K, *DEPTHS) + 1
 """How many items are ranked: one more than is told, so that what ties with the last of them is seen."""
-
-Estimate = tuple[float, float, float]
-"""A mean and its 95 % interval, by a bootstrap over items."""
 
 
 @dataclass(frozen=True, slots=True)
