@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinset import manifest, metrics, protocols, ranking
+from twinset import manifest, metrics, protocols
 from twinset.bundle import open_bundle
 from twinset.embedder import Embedder, embed_photos
 from twinset.errors import NoQueriesError, UsageError
@@ -20,6 +20,7 @@ from twinset.evaluate import Embeds, evaluate
 from twinset.manifest.split import parse_hold_out
 from twinset.metrics import DEPTHS, FIGURES
 from twinset.protocols import PROTOCOLS, Level, Protocol, choose, select
+from twinset.ranking import search
 from twinset.records import Evaluation, Photo, Vectors
 
 ALL = Protocol("all", (), ())
@@ -276,14 +277,14 @@ KEPT: dict[str, tuple[Callable[[Photo], bool], Callable[[Photo], bool]]] = {
 @pytest.fixture(params=[1, 30, 2**24])
 def products_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many products are held at once: one query's, a few, all of them."""
-    monkeypatch.setattr(ranking, "_PRODUCTS_AT_ONCE", request.param)
+    monkeypatch.setattr(search, "_PRODUCTS_AT_ONCE", request.param)
     return int(request.param)
 
 
 @pytest.mark.parametrize("name", list(KEPT))
 def test_against_a_slow_evaluation(name: str, products_at_once: int) -> None:
     """Every protocol, level and relevant column, with many ties and small chunks, equals plain loops."""
-    assert products_at_once == ranking._PRODUCTS_AT_ONCE
+    assert products_at_once == search._PRODUCTS_AT_ONCE
 
     @settings(max_examples=40, deadline=None)
     @given(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from twinset import ranking
 from twinset.progress import Silent
+from twinset.ranking import products, search
 
 FEW = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.8, 0], [0.6, 0, 0.8], [-1, 0, 0]], np.float32)
 """So few directions that most scores tie."""
@@ -112,9 +113,10 @@ def _slow(number: int, best: dict[int, tuple[float, int]], right: set[int], alik
 def test_against_a_slow_ranking(small: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranks, the list, its scores, and the best right and wrong answers equal plain loops, however work is cut."""
     if small:
-        sizes = {"_PRODUCTS_AT_ONCE": 300, "_QUERIES_AT_ONCE": 3, "_ROWS_AT_ONCE": 7, "_FEW": 1, "_GROUPS": 4}
-        for name, size in sizes.items():
-            monkeypatch.setattr(ranking, name, size)
+        for name, size in {"_PRODUCTS_AT_ONCE": 300, "_QUERIES_AT_ONCE": 3, "_ROWS_AT_ONCE": 7}.items():
+            monkeypatch.setattr(search, name, size)
+        for name, size in {"_FEW": 1, "_GROUPS": 4}.items():
+            monkeypatch.setattr(products, name, size)
 
     @settings(max_examples=150, deadline=None)
     @given(tasks())
@@ -172,8 +174,8 @@ def test_how_the_work_is_cut_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert 0.05 < np.mean([ranks[0] > 10 for ranks in whole.ranks]) < 0.95
     order = generator.permutation(len(gallery))
     moved = Task(vectors, queries, gallery[order], codes, codes[gallery[order]], {}).ranked()
-    monkeypatch.setattr(ranking, "_PRODUCTS_AT_ONCE", 1)
-    monkeypatch.setattr(ranking, "_QUERIES_AT_ONCE", 5)
+    monkeypatch.setattr(search, "_PRODUCTS_AT_ONCE", 1)
+    monkeypatch.setattr(search, "_QUERIES_AT_ONCE", 5)
     single = task.ranked()
     assert [order[place] for place in moved.top[0]] == whole.top[0].tolist()
     for other in (single, moved):
@@ -211,7 +213,7 @@ class Told(Silent):
 
 def test_queries_are_counted_as_their_blocks_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those with a right answer, block by block."""
-    monkeypatch.setattr(ranking, "_PRODUCTS_AT_ONCE", 1)
+    monkeypatch.setattr(search, "_PRODUCTS_AT_ONCE", 1)
     told, codes = Told(), np.array([0, 0, 1, 1, 2])
     queries, gallery, units = np.array([0, 2, 4]), np.array([1, 3]), np.array([0, 1])
     ranking.rank(np.eye(5, dtype=np.float32), queries, gallery, codes=codes, units=units, progress=told)

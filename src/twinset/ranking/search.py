@@ -1,8 +1,4 @@
-"""Exact rankings: for every query the ranks of its right answers and the first of its list, block by block.
-
-Among equal scores a right answer ranks *last*, so that a constant embedding scores 0, and not by luck. Products in
-float32 pick what may matter, float64 settles it: how the work is cut, and where a photo stands, change nothing.
-"""
+"""Every query against the whole gallery: ranks of all right answers, and the first of each list, block by block."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,15 +6,13 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from twinset.embedder import cores, in_order
 from twinset.progress import SILENT, Progress, counted
+from twinset.ranking.layout import Layout, numbered
+from twinset.ranking.products import Ints, Products, Scores, at_least, floors_of
 from twinset.records import Vectors
 
-Ints = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float64]
-Products = npt.NDArray[np.float32]
 Alike = Mapping[int, Sequence[int]]
 """Photos of the gallery → others of it that are near-identical to them, by their places in it."""
 
@@ -35,9 +29,6 @@ _THREADS: Final = 4
 _QUERIES_AT_ONCE: Final = 16
 """Read off together: few enough that their products stay in the processor's cache."""
 _ROWS_AT_ONCE: Final = 4096
-_GROUPS: Final = 512
-_FEW: Final = 8
-"""Up to so many limits are counted one by one; more are looked up in the sorted row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +68,7 @@ def rank(
     equal `codes` `(N,)` are right for each other, those of -1 for none. `units` `(G,)` says which photos are ranked
     as one. Among equal scores the smaller unit stands first, within it the photo that comes first in the gallery.
     """
-    search = _Search(vectors, gallery, codes, _Layout.of(units), alike or {})
+    search = _Search(vectors, gallery, codes, Layout.of(units), alike or {})
     scored = search.scored(queries)
     threads = min(cores(), _THREADS)
     block = max(1, min(len(scored), _PRODUCTS_AT_ONCE // threads // max(1, len(gallery))))
@@ -129,60 +120,10 @@ class _Block(NamedTuple):
     units: Products
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """The gallery in layers: each unit's first photo, then the second of those that have two, and so on.
-
-    Units are numbered anew, those with the most photos first, so that a layer's units are the first ones and the
-    best of each is a maximum of slices. `number` is a place's photo, `unit` its unit; `starts` are the layers',
-    `sizes` how many photos a unit has, `key` what it was called.
-    """
-
-    number: Ints
-    unit: Ints
-    starts: Ints
-    sizes: Ints
-    key: Ints
-
-    @classmethod
-    def of(cls, units: Ints) -> "_Layout":
-        key, codes, sizes = np.unique(units, return_inverse=True, return_counts=True)
-        largest_first = np.argsort(-sizes, kind="stable")
-        renamed = np.empty_like(largest_first)
-        renamed[largest_first] = np.arange(len(key))
-        unit, sizes = renamed[codes], sizes[largest_first]
-        by_unit = np.argsort(unit, kind="stable")
-        within = _counted(sizes)
-        number = by_unit[np.lexsort((unit[by_unit], within))]
-        starts = np.searchsorted(np.sort(within), np.arange(sizes.max(initial=0)))
-        return cls(number, unit[number], starts, sizes, key[largest_first])
-
-    @property
-    def single(self) -> bool:
-        """Whether every unit is one photo."""
-        return len(self.starts) <= 1
-
-    def best(self, photos: Products) -> Products:
-        """Each unit's best product `(B, U)` of its photos' `(B, G)`."""
-        if self.single:
-            return photos
-        units = photos[:, : len(self.sizes)].copy()
-        for start, end in pairwise([*self.starts[1:], photos.shape[1]]):
-            layer = units[:, : end - start]
-            np.maximum(layer, photos[:, start:end], out=layer)
-        return units
-
-    def photos(self, units: Ints) -> tuple[Ints, Ints]:
-        """The places of all photos of some units, and of which of these each is."""
-        sizes = self.sizes[units]
-        whose = np.repeat(np.arange(len(units)), sizes)
-        return self.starts[_counted(sizes)] + units[whose], whose
-
-
 class _Search:
     """The gallery, place by place, and what is right for whom."""
 
-    def __init__(self, vectors: Vectors, gallery: Ints, codes: Ints, layout: _Layout, alike: Alike) -> None:
+    def __init__(self, vectors: Vectors, gallery: Ints, codes: Ints, layout: Layout, alike: Alike) -> None:
         rows = gallery[layout.number]
         self._all, self._codes = vectors, codes
         self._vectors = vectors[rows]
@@ -213,7 +154,7 @@ class _Search:
         who, places = self._relevant(rows, own)
         right = self._take(block, who, self._layout.unit[places])
         wrong, sure = self._wrong(block)
-        ranks = _counted(right.counts) + 1 + self._ahead(block, right, right.scores - SAME_SCORE, wrong, sure)
+        ranks = numbered(right.counts) + 1 + self._ahead(block, right, right.scores - SAME_SCORE, wrong, sure)
         firsts = right.starts[:-1]
         first_alike = ranks[firsts].copy()
         if self._alike:
@@ -243,7 +184,7 @@ class _Search:
         """Queries by their number in the block, and the places of the photos that are right for them."""
         lows, highs = self._right(rows)
         who = np.repeat(np.arange(len(rows)), highs - lows)
-        places = self._by_code[lows[who] + _counted(highs - lows)]
+        places = self._by_code[lows[who] + numbered(highs - lows)]
         others = places != own[who]
         return who[others], places[others]
 
@@ -257,7 +198,7 @@ class _Search:
 
     def _wrong(self, block: _Block) -> tuple[_Listed, Scores]:
         """The first of what is left, and the score down to which none is missing."""
-        floors = _floors(block.units, TOP)
+        floors = floors_of(block.units, TOP)
         limits = np.maximum(floors - 2 * _NOISE, _LEAST).astype(np.float32)
         there = (block.photos >= limits[:, np.newaxis]).ravel().nonzero()[0]
         listed = self._sorted(block, *np.divmod(there, max(1, block.photos.shape[1])))
@@ -299,7 +240,7 @@ class _Search:
             return ahead
         beyond = np.flatnonzero(limits < sure)
         row, low, high = block.units[i], limits[beyond] - _NOISE, limits[beyond] + _NOISE
-        least, most = _at_least(row, high), _at_least(row, low)
+        least, most = at_least(row, high), at_least(row, low)
         for j in np.flatnonzero(least < most):
             near = np.flatnonzero((row >= np.float32(low[j])) & (row < np.float32(high[j])))
             places, _ = self._layout.photos(near)
@@ -346,31 +287,3 @@ class _Search:
         taken = (wrong.starts[:-1, np.newaxis] + nth)[filled]
         top[filled], scores[filled] = self._layout.number[wrong.places[taken]], wrong.scores[taken].clip(-1, 1)
         return top, scores
-
-
-def _counted(sizes: Ints) -> Ints:
-    """0 to size - 1 for each size, one after another."""
-    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-
-
-def _floors(rows: Products, least: int) -> Products:
-    """For each row a product that at least so many of it reach, and few more; -inf where it has no more than those.
-
-    It is taken from the maxima of groups, which are fewer than the row.
-    """
-    count, width = rows.shape
-    if width >= 4 * _GROUPS:
-        deep = width // _GROUPS
-        rows = rows[:, : deep * _GROUPS].reshape(count, deep, _GROUPS).max(axis=1)
-    if rows.shape[1] <= least:
-        return np.full(count, -np.inf, np.float32)
-    floors: Products = np.partition(rows, -least, axis=1)[:, -least]
-    return floors
-
-
-def _at_least(row: Products, limits: Scores) -> Ints:
-    """How many of a row reach each limit."""
-    limits32 = limits.astype(np.float32)
-    if len(limits32) <= _FEW:
-        return np.array([np.count_nonzero(row >= limit) for limit in limits32])
-    return len(row) - np.searchsorted(np.sort(row), limits32, side="left")
