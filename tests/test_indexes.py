@@ -278,6 +278,26 @@ def test_a_search_begins_no_thread(tmp_path: Path) -> None:
     assert threads == "3"
 
 
+CHANGED = """
+import sys
+from pathlib import Path
+import faiss.contrib.torch_utils
+import test_indexes
+view, queries = test_indexes.matrix(3000, 5, Path(sys.argv[1]))
+print(sum(len(view.graph.walker.nearest(query, 50, 400)) for query in queries))
+"""
+
+
+def test_a_graph_is_walked_beside_libraries_that_change_faiss(tmp_path: Path) -> None:
+    """pytorch-metric-learning loads FAISS's methods for torch, which take other arguments."""
+    pytest.importorskip("torch")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", CHANGED, tmp_path], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split() == ["250"]
+
+
 # When it is built, and what is wrong with it
 
 

@@ -48,11 +48,15 @@ class Walker:
     def nearest(self, query: Vectors, depth: int, width: int) -> Slots:
         """The slots of about the `depth` vectors nearest to `query` `(D,)`, best first.
 
-        One query is searched in the thread that asks: FAISS begins others only for several.
+        One query is searched in the thread that asks: FAISS begins others only for several. It is asked by its C++
+        method, since `faiss.contrib.torch_utils`, which other libraries load, changes the one for numpy.
         """
+        point = self._faiss.swig_ptr
         how = self._faiss.SearchParametersHNSW(efSearch=width)
-        _, slots = self._index.search(np.ascontiguousarray(query, np.float32)[np.newaxis], depth, params=how)
-        found: Slots = slots[0][slots[0] >= 0]
+        asked = np.ascontiguousarray(query, np.float32)
+        scores, slots = np.empty(depth, np.float32), np.empty(depth, np.int64)
+        self._index.search_c(1, point(asked), depth, point(scores), point(slots), how)
+        found: Slots = slots[slots >= 0]
         return found
 
 
