@@ -15,7 +15,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not deep"
+	$(BIN)/python -m pytest -m "not deep" --numprocesses auto --dist loadscope
 	scripts/check_wheel.sh $(BIN)/python
 
 check-deep: $(VENV)/dev
