@@ -45,6 +45,7 @@ LEVELS = {
     "ranking": 4,
     "twins": 4,
     "catalogue": 5,
+    "join": 5,
     "evaluate": 6,
     "paired": 7,
     "training": 7,

@@ -1,6 +1,6 @@
 """Near-identical photos: the same picture, perhaps saved again, whatever item it is said to show."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -31,24 +31,35 @@ def find(photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> tu
 
     Of a photo with a box, what is in the box is looked at. None where one of the photos cannot be read.
     """
+    seen: list[Pixels] = []
+    with closing(small(photos, root, progress)) as squares:
+        for square in squares:
+            if square is None:
+                return None
+            seen.append(square)
+    return pairs(seen, [photo.category for photo in photos])
 
-    def small(photo: Photo) -> Pixels | None:
+
+def small(photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> Generator[Pixels | None]:
+    """Each photo as `(16, 16, 3)`, None where it cannot be read; what `pairs` compares."""
+
+    def square(photo: Photo) -> Pixels | None:
         try:
             decoded = photo_files.decode(photo_files.read_bytes(root / photo.path))
             return _SMALL.apply(decoded.pixels, in_fractions(photo.box, decoded))
         except InputError:
             return None
 
-    seen: list[Pixels] = []
-    with closing(in_order(small, photos)) as squares:
-        for square in counted(squares, progress, "looking for twins", len(photos)):
-            if square is None:
-                return None
-            seen.append(square)
-    if not seen:
+    with closing(in_order(square, photos)) as squares:
+        yield from counted(squares, progress, "looking for twins", len(photos))
+
+
+def pairs(squares: Sequence[Pixels], categories: Sequence[str] | None = None) -> tuple[tuple[int, int], ...]:
+    """Pairs of near-identical `small` photos, by their places; only of one category where these are given."""
+    if not squares:
         return ()
-    categories = np.unique([photo.category for photo in photos], return_inverse=True)[1]
-    return tuple(_pairs(np.stack(seen), categories))
+    kinds = np.unique(categories if categories is not None else [""] * len(squares), return_inverse=True)[1]
+    return tuple(_pairs(np.stack(squares), kinds))
 
 
 def _pairs(small: Pixels, categories: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -1,90 +1,127 @@
-"""`data convert`: a public set as it is handed out, or a shop's export → a manifest."""
+"""`data convert`: a public set as it is handed out, a shop's export, or its customers' reviews → a manifest."""
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
 
-from twinset.cli.output import Json, Quiet, Talk, begins, print_json, print_line, print_table, printable
+from twinset.cli.output import Json, Quiet, Talk, print_json, print_line, print_table, printable
 from twinset.datasets import deepfashion
-from twinset.errors import UsageError, did_you_mean
-from twinset.manifest import feeds, write_faults
+from twinset.manifest import feeds, reviews, write_faults
 from twinset.manifest.notes import Finding
 from twinset.records import Fault
 
-_SET: Final = "deepfashion-c2s"
-FORMATS: Final = (_SET, *feeds.READERS)
+app: Final = typer.Typer(help="Write a manifest of a public set, of a shop's export, or of its customers' reviews.")
+
+Export = Annotated[Path, typer.Argument(metavar="IN", help="The shop's export.")]
+Out = Annotated[Path, typer.Option("--out", help="The manifest to write, for example photos.csv.")]
+Items = Annotated[
+    Literal["colour", "product"],
+    typer.Option("--items", help="What an item is: a product in one colour, or a product."),
+]
+Currency = Annotated[str, typer.Option("--currency", help="Of prices that name none, for example EUR.")]
+ShopUrl = Annotated[str, typer.Option("--shop-url", help="Where product pages lie: https://shop.example.")]
+PhotosUrl = Annotated[
+    str, typer.Option("--photos-url", help="Where relative pictures lie, to be fetched from there.")
+]
 
 
-def add_commands(app: typer.Typer) -> None:
-    """Adds this module's command."""
-    app.command("convert")(convert_command)
+@app.command("shopify")
+def shopify_command(
+    source: Export,
+    out: Out,
+    items: Items = "colour",
+    currency: Currency = "",
+    shop_url: ShopUrl = "",
+    photos_url: PhotosUrl = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Shopify's product CSV (docs/feeds.md), and says what was odd in it."""
+    options = feeds.Options(items, currency.upper(), shop_url, photos_url)
+    _convert_feed("shopify", source, out, options, json=json, talk=Talk(quiet))
 
 
-def convert_command(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="FORMAT", autocompletion=begins(lambda: FORMATS), help=f"One of {', '.join(FORMATS)}."
-        ),
-    ],
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="The set's folder, with Anno, Eval and Img; or the shop's export.")
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The manifest to write; of a set it is IN/photos.csv.")
+@app.command("merchant")
+def merchant_command(
+    source: Export,
+    out: Out,
+    items: Items = "colour",
+    currency: Currency = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """A Google Merchant feed, TSV, CSV, RSS or Atom (docs/feeds.md), and says what was odd in it."""
+    options = feeds.Options(items, currency.upper())
+    _convert_feed("merchant", source, out, options, json=json, talk=Talk(quiet))
+
+
+@app.command("magento")
+def magento_command(
+    source: Export,
+    out: Out,
+    items: Items = "colour",
+    currency: Currency = "",
+    shop_url: ShopUrl = "",
+    photos_url: PhotosUrl = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Magento's product CSV (docs/feeds.md), and says what was odd in it."""
+    options = feeds.Options(items, currency.upper(), shop_url, photos_url)
+    _convert_feed("magento", source, out, options, json=json, talk=Talk(quiet))
+
+
+@app.command("reviews")
+def reviews_command(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The reviews as their app exports them (CSV).")],
+    out: Out,
+    shop: Annotated[
+        Path | None, typer.Option("--shop", help="The shop's manifest, of whose items the reviews are.")
     ] = None,
-    items: Annotated[
-        Literal["colour", "product"] | None,
-        typer.Option("--items", help="An export's items: products in one colour (default), or products."),
-    ] = None,
-    currency: Annotated[
-        str | None, typer.Option("--currency", help="Of an export's prices that name none, for example EUR.")
-    ] = None,
-    shop_url: Annotated[
-        str | None, typer.Option("--shop-url", help="Where an export's product pages lie: https://shop.example.")
-    ] = None,
-    photos_url: Annotated[
-        str | None,
-        typer.Option("--photos-url", help="Where an export's relative pictures lie, to be fetched from there."),
-    ] = None,
+    items: Items = "colour",
+    match: Annotated[str, typer.Option("--match", help="The shop's column that names the reviews' products.")] = "",
+    product_column: Annotated[
+        str, typer.Option("--product-column", help="The reviews' column that names the product.")
+    ] = "",
+    pictures_column: Annotated[
+        str, typer.Option("--pictures-column", help="The reviews' column that holds picture links.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Reviews that are not published, too.")] = False,
+    val: Annotated[float, typer.Option("--val", help="The share of val, 0-1.")] = 0.1,
+    test: Annotated[float, typer.Option("--test", help="The share of test, 0-1.")] = 0.2,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed draws another split.")] = 7,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Customers' photos from reviews, each of an item of the shop, split by style (docs/reviews.md)."""
+    talk = Talk(quiet)
+    options = reviews.Options(shop, items, match, product_column, pictures_column, everything, val, test, seed)
+    done = reviews.convert(source, out, options, talk.progress())
+    _skipped(out, done.faults, done.listed, talk)
+    if done.addresses:
+        talk.say(f"{done.addresses:,} photos are addresses: twinset data fetch brings them in, then data join")
+    if json:
+        print_json(done.to_json())
+        return
+    parts = ", ".join(f"{count:,} {split}" for split, count in done.splits.items())
+    print_line(f"{out}: {done.photos:,} customers' photos of {done.items:,} items ({parts}); {done.rows:,} rows")
+    by = f"{done.match.column} as the shop's {done.match.shop_column}" if shop else done.match.column
+    print_line(printable(f"{done.match.matched:,} of {done.match.reviews:,} reviews with photos matched by {by}"))
+    _show(done.findings)
+
+
+@app.command("deepfashion-c2s")
+def set_command(
+    root: Annotated[Path, typer.Argument(metavar="IN", help="The set's folder, with Anno, Eval and Img.")],
     highres: Annotated[
-        bool, typer.Option("--highres", help="Use a set's high-resolution photos also where the small ones are.")
+        bool, typer.Option("--highres", help="Use high-resolution photos also where the small ones are.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Writes a manifest of a public set or of a shop's export (docs/feeds.md), and says what was odd in it."""
-    if name not in FORMATS:
-        mend = did_you_mean(name, FORMATS, f"formats are {', '.join(FORMATS)}")
-        raise UsageError(f"there is no format {name!r}", mend)
-    talk = Talk(quiet)
-    if name == _SET:
-        _refuse(
-            name,
-            {
-                "--out": out,
-                "--items": items,
-                "--currency": currency,
-                "--shop-url": shop_url,
-                "--photos-url": photos_url,
-            },
-        )
-        _convert_set(source, highres=highres, json=json, talk=talk)
-        return
-    of_merchant = {"--shop-url": shop_url, "--photos-url": photos_url} if name == "merchant" else {}
-    _refuse(name, {"--highres": highres or None, **of_merchant})
-    if out is None:
-        raise UsageError("an export needs --out", "name the manifest to write, for example --out photos.csv")
-    options = feeds.Options(items or "colour", (currency or "").upper(), shop_url or "", photos_url or "")
-    _convert_feed(name, source, out, options, json=json, talk=talk)
-
-
-def _refuse(name: str, given: dict[str, object]) -> None:
-    """An option that means nothing here was meant for something."""
-    for option, value in given.items():
-        if value is not None:
-            raise UsageError(f"{option} says nothing of {name}", "leave it out")
+    """DeepFashion Consumer-to-Shop as IN/photos.csv, with its counts beside those published."""
+    _convert_set(root, highres=highres, json=json, talk=Talk(quiet))
 
 
 def _convert_set(root: Path, *, highres: bool, json: bool, talk: Talk) -> None:

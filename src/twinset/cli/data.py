@@ -1,4 +1,4 @@
-"""`data check`, `data split`, `data draw`; `data convert` and `data fetch` are added."""
+"""`data check`, `data split`, `data draw`; `data convert`, `data fetch` and `data join` are added."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from twinset import manifest
-from twinset.cli import convert, fetch
+from twinset.cli import convert, fetch, join
 from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, print_json, print_line, print_table
 from twinset.datasets import wardrobe
 from twinset.errors import GateError, PathError, UsageError
@@ -15,8 +15,9 @@ from twinset.manifest import Check
 from twinset.records import Photo
 
 app = typer.Typer(help="Look at manifests, split them, and make them.")
-convert.add_commands(app)
+app.add_typer(convert.app, name="convert")
 fetch.add_commands(app)
+join.add_commands(app)
 
 
 @app.command("check")

@@ -44,7 +44,7 @@ app.add_typer(data.app, name="data")
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code. Every error is one line on stderr, and JSON too where asked."""
-    if list(arguments) in ([], ["data"]):
+    if list(arguments) in ([], ["data"], ["data", "convert"]):
         arguments = [*arguments, "--help"]
     try:
         with disk_errors(Path.cwd()):

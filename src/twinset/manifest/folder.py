@@ -12,7 +12,7 @@ from twinset.manifest.table import Confined
 from twinset.records import Fault, Photo, photo_id
 
 _LOG: Final = logging.getLogger(__name__)
-_SUFFIXES: Final = frozenset(
+SUFFIXES: Final = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
 )
 _DOMAIN_PREFIXES: Final = {"comsumer_": "customer", "customer_": "customer", "shop_": "shop"}
@@ -59,7 +59,7 @@ def _files(folder: Path) -> Iterator[str]:
     for here, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         linked = [name for name in folders if (Path(here) / name).is_symlink()]
-        files = [name for name in names if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES]
+        files = [name for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
         for name in (*linked, *files):
             yield (Path(here) / name).relative_to(folder).as_posix()
 

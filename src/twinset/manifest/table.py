@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from twinset.errors import ManifestError, UsageError, disk_errors
+from twinset.errors import ManifestError, PathError, UsageError, disk_errors
 from twinset.files import write_whole
 from twinset.manifest.parquet import is_parquet
 from twinset.records import Fault, Photo
@@ -70,6 +70,21 @@ def fields(photos: Iterable[Photo]) -> set[str]:
 def is_address(path: str) -> bool:
     """Whether a photo has yet to be fetched."""
     return path.lower().startswith(("https://", "http://"))
+
+
+def require_place(out: Path, source: Path, called: str) -> None:
+    """Refuses to write a manifest where a folder stands, none is, or what it is made from, `called` so.
+
+    Raises:
+        PathError, UsageError: by the reason.
+
+    """
+    if out.is_dir():
+        raise PathError(f"{out} is a folder", "name the manifest to write, for example photos.csv in it")
+    if not out.parent.is_dir():
+        raise PathError(f"there is no folder {out.parent}", "make it, or name another --out")
+    if source.exists() and out.exists() and out.samefile(source):
+        raise UsageError(f"{out} is the {called} itself, which would be gone", "name another --out")
 
 
 def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from twinset.errors import ManifestError, PathError, UsageError
+from twinset.errors import ManifestError
 from twinset.manifest.feeds import magento, merchant, shopify
 from twinset.manifest.feeds.items import items
 from twinset.manifest.feeds.model import Feed, Options, Product
@@ -12,7 +12,7 @@ from twinset.manifest.feeds.places import Places
 from twinset.manifest.feeds.report import KINDS, Conversion
 from twinset.manifest.feeds.rows import COLUMNS, Rows
 from twinset.manifest.notes import Notes
-from twinset.manifest.table import Confined, is_address, write_rows
+from twinset.manifest.table import Confined, is_address, require_place, write_rows
 from twinset.progress import SILENT, Progress, counted
 from twinset.records import Fault
 
@@ -37,12 +37,7 @@ def convert(
         DiskFullError, ResourceError: the manifest cannot be written.
 
     """
-    if out.is_dir():
-        raise PathError(f"{out} is a folder", "name the manifest to write, for example photos.csv in it")
-    if not out.parent.is_dir():
-        raise PathError(f"there is no folder {out.parent}", "make it, or name another --out")
-    if file.exists() and out.exists() and out.samefile(file):
-        raise UsageError(f"{out} is the feed itself, which would be gone", "name another --out")
+    require_place(out, file, "feed")
     notes = Notes(KINDS)
     feed = READERS[name](file, options, notes, progress)
     places = Places(Confined(out.parent.resolve()), notes, options.photos_url)

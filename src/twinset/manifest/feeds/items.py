@@ -90,12 +90,18 @@ def _named(picture: Picture, product: Product, colours: Sequence[str]) -> str:
     file = PurePosixPath(urlsplit(picture.address).path).stem
     called = _words(f"{product.title} {product.key}")
     telling = [colour for colour in colours if _words(colour) not in called]
-    for text in (picture.alt, file):
-        named = [colour for colour in telling if _words(colour) in _words(text)]
-        parts = {part for part in named for whole in named if part != whole and _words(part) in _words(whole)}
-        if len(named) - len(parts) == 1:
-            return next(colour for colour in named if colour not in parts)
-    return ""
+    return next(filter(None, (named_colour(text, telling) for text in (picture.alt, file))), "")
+
+
+def named_colour(text: str, colours: Iterable[str]) -> str:
+    """The one of some colours, as slugs, that a text names in whole words; empty where it names several, or none.
+
+    >>> named_colour("Navy Blue / M", ["blue", "navy-blue"]), named_colour("blue or red", ["blue", "red"])
+    ('navy-blue', '')
+    """
+    named = [colour for colour in colours if _words(colour) in _words(text)]
+    parts = {part for part in named for whole in named if part != whole and _words(part) in _words(whole)}
+    return next((colour for colour in named if colour not in parts), "") if len(named) - len(parts) == 1 else ""
 
 
 def _words(text: str) -> str:

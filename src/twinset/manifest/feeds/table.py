@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from twinset.records import Fault
 
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_TOLD: Final = 24
+"""Columns that an error names."""
 _PACKED: Final = (b"PK\x03\x04", b"\x1f\x8b")
 
 
@@ -71,16 +73,30 @@ def read_bytes(file: Path) -> bytes:
     return data
 
 
-def understood_as(header: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
+def snake(column: str) -> str:
+    """A column's name as it is looked up: `image_link` for `Image Link`."""
+    return column.casefold().replace(" ", "_")
+
+
+def understood_as(
+    header: Sequence[str], aliases: Mapping[str, str], plain: Callable[[str], str] = snake
+) -> dict[str, str]:
     """The header's name for each thing that is understood: `image_link` for `Image Link` and `g:image_link`."""
     names: dict[str, str] = {}
     for column in header:
-        plain = column.casefold().replace(" ", "_")
-        names.setdefault(aliases.get(plain, plain), column)
+        names.setdefault(aliases.get(plain(column), plain(column)), column)
     return names
 
 
-def read_table(file: Path, key: str, aliases: Mapping[str, str], notes: Notes) -> Table:
+def read_table(
+    file: Path,
+    key: str,
+    aliases: Mapping[str, str],
+    notes: Notes,
+    *,
+    plain: Callable[[str], str] = snake,
+    mend: str = "name the file as the shop exported it, with its header",
+) -> Table:
     """Reads a table whose header names `key`; what is read around, or left out, is noted.
 
     Raises:
@@ -89,18 +105,15 @@ def read_table(file: Path, key: str, aliases: Mapping[str, str], notes: Notes) -
 
     """
     text = _text(file, notes)
-    separator = next((s for s in _SEPARATORS if key in understood_as(_header(text, s), aliases)), None)
+    named = (s for s in _SEPARATORS if key in understood_as(_header(text, s), aliases, plain))
+    separator = next(named, None)
     if separator is None:
-        given = ", ".join(_header(text, ",")[:8]) or "none"
-        raise ManifestError(
-            f"{file} has no column {key} (it has {given})",
-            "name the file as the shop exported it, with its header",
-        )
+        raise no_column(file, key, max((_header(text, s) for s in _SEPARATORS), key=len), mend)
     usual = "\t" if file.suffix.lower() in (".tsv", ".txt") else ","
     if separator != usual:
         notes.add("other_separator", f"{file.name}: {_SEPARATORS[separator]}")
     header, records = _records(file, text, separator, notes)
-    names = understood_as(header, aliases)
+    names = understood_as(header, aliases, plain)
     rows, faults = list[Row](), list[Fault]()
     for line, cells in records:
         if len(cells) > len(header) and any(cell.strip() for cell in cells[len(header) :]):
@@ -111,6 +124,11 @@ def read_table(file: Path, key: str, aliases: Mapping[str, str], notes: Notes) -
             notes.add("short_row", f"line {line}")
         rows.append(Row(line, _cells(header, cells), names))
     return Table(tuple(dict.fromkeys(header)), names, tuple(rows), tuple(faults))
+
+
+def no_column(file: Path, key: str, header: Sequence[str], mend: str) -> ManifestError:
+    """What is wrong with a table that lacks a column, with the columns that it has."""
+    return ManifestError(f"{file} has no column {key} (it has {', '.join(header[:_TOLD]) or 'none'})", mend)
 
 
 def _text(file: Path, notes: Notes) -> str:
