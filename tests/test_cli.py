@@ -393,7 +393,7 @@ def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
     for command in (*searching, *keeping, "embed", "evaluate", "compare", "fit", "export", "doctor"):
         assert main([command, "--help"]) == 0
         assert f"twinset {command}" in readme
-    for command in ("check", "split", "convert", "draw"):
+    for command in ("check", "split", "convert", "draw", "join"):
         assert main(["data", command, "--help"]) == 0
         assert f"twinset data {command}" in readme
     assert "Usage" in capsys.readouterr().out

@@ -636,8 +636,8 @@ def test_the_list_of_an_earlier_run_goes(tmp_path: Path, capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["deepfashion-cs2", "."], 2, "there is no format 'deepfashion-cs2': did you mean deepfashion-c2s?"),
-        (["street2shop", "."], 2, "there is no format 'street2shop': formats are deepfashion-c2s"),
+        (["deepfashion-cs2", "."], 2, "No such command 'deepfashion-cs2': did you mean 'deepfashion-c2s'?"),
+        (["street2shop", "."], 2, "No such command 'street2shop': see twinset --help"),
         (["deepfashion-c2s", "nowhere"], 3, "there is no folder nowhere"),
     ],
 )

@@ -971,16 +971,15 @@ def test_the_command_as_json_and_a_list_of_an_earlier_run(tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["shopfy", "x.csv"], 2, "there is no format 'shopfy': did you mean shopify?"),
-        (["shopify", "x.csv"], 2, "an export needs --out: name the manifest to write"),
-        (["shopify", "x.csv", "--out", "o.csv", "--highres"], 2, "--highres says nothing of shopify: leave it out"),
+        (["shopfy", "x.csv"], 2, "No such command 'shopfy': did you mean 'shopify'?"),
+        (["shopify", "x.csv"], 2, "Missing option '--out'"),
+        (["shopify", "x.csv", "--out", "o.csv", "--highres"], 2, "No such option: --highres"),
         (
             ["merchant", "x.csv", "--out", "o.csv", "--shop-url", "https://a.example"],
             2,
-            "--shop-url says nothing of merchant",
+            "No such option: --shop-url",
         ),
-        (["deepfashion-c2s", ".", "--out", "o.csv"], 2, "--out says nothing of deepfashion-c2s"),
-        (["deepfashion-c2s", ".", "--items", "product"], 2, "--items says nothing of deepfashion-c2s"),
+        (["deepfashion-c2s", ".", "--out", "o.csv"], 2, "No such option: --out"),
         (["shopify", "x.csv", "--out", "o.csv", "--currency", "euro"], 2, "'EURO' is no currency"),
         (["shopify", "gone.csv", "--out", "o.csv"], 3, "there is no feed gone.csv: name the file"),
     ],

@@ -1,5 +1,6 @@
 """From a shop's export to the answer, by the commands of the docs: convert, fetch, index, search with filters."""
 
+import csv
 import json
 import re
 import shlex
@@ -113,3 +114,41 @@ def test_the_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert main([*words, *more.get(" ".join(words[:2]), [])]) == 0
     found = capsys.readouterr().out.splitlines()
     assert [line.split()[:3] for line in found[1:]] == [["1", "fern/moss", "1.000"]]
+
+
+REVIEWS = """\
+product_handle,variant,rating,curated,reviewer_email,picture_urls
+fern,Moss / S,5,ok,a@customer.example,"PHOTOS/11.jpg,PHOTOS/21.jpg"
+fern,Plum / M,4,ok,b@customer.example,PHOTOS/12.jpg
+fern,,4,ok,c@customer.example,PHOTOS/13.jpg
+tarn,Grey / L,5,ok,d@customer.example,"PHOTOS/14.jpg,PHOTOS/screenshot.jpg"
+tarn,Grey / L,1,spam,e@customer.example,PHOTOS/15.jpg
+"""
+
+
+def test_reviews_become_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    """By the commands of docs/reviews.md: each customer's photo of a known item, but no copy, is searched with."""
+    docs = (Path(__file__).parent.parent / "docs/reviews.md").read_text(encoding="utf-8")
+    block = re.search(r"```\n(twinset data convert shopify .*?)```", docs, re.DOTALL)
+    assert block is not None
+    monkeypatch.chdir(tmp_path)
+    pages = {f"/media/{n}.jpg": good(n) for n in (1, 2, 3, 4, 11, 12, 13, 14, 15)}
+    with serving(pages | {"/media/21.jpg": good(11), "/media/screenshot.jpg": good(4)}) as web:
+        for name, text in {"products_export.csv": SHOPIFY, "reviews_export.csv": REVIEWS}.items():
+            Path(name).write_text(text.replace("PHOTOS", web.url("/media")), encoding="utf-8")
+        for line in block[1].strip().splitlines():
+            words = shlex.split(re.sub(r"--allow-host \S+", f"--allow-host {web.place}", line))[1:]
+            more = {
+                "data fetch": ["--test-loopback"],
+                "evaluate ready.csv": ["--bundle", "colour", "--split", "all"],
+            }
+            capsys.readouterr()
+            assert main([*words, *more.get(" ".join(words[:2]), []), "--json"]) == 0
+        assert not {"/media/13.jpg", "/media/15.jpg"} & web.counts().keys()
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["queries"], figures["gallery"], figures["items"]) == (3, 4, 3)
+    table = Path("ready.csv").read_text(encoding="utf-8")
+    assert "customer.example" not in table
+    splits = {(row["style"], row["split"]) for row in csv.DictReader(table.splitlines())}
+    assert len(splits) == 2
+    assert "" not in dict(splits).values()

@@ -37,7 +37,7 @@ def shopify_command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Shopify's product CSV (docs/feeds.md), and says what was odd in it."""
+    """Shopify's product CSV (docs/feeds.md)."""
     options = feeds.Options(items, currency.upper(), shop_url, photos_url)
     _convert_feed("shopify", source, out, options, json=json, talk=Talk(quiet))
 
@@ -51,7 +51,7 @@ def merchant_command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """A Google Merchant feed, TSV, CSV, RSS or Atom (docs/feeds.md), and says what was odd in it."""
+    """A Google Merchant feed, TSV, CSV, RSS or Atom (docs/feeds.md)."""
     options = feeds.Options(items, currency.upper())
     _convert_feed("merchant", source, out, options, json=json, talk=Talk(quiet))
 
@@ -67,7 +67,7 @@ def magento_command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Magento's product CSV (docs/feeds.md), and says what was odd in it."""
+    """Magento's product CSV (docs/feeds.md)."""
     options = feeds.Options(items, currency.upper(), shop_url, photos_url)
     _convert_feed("magento", source, out, options, json=json, talk=Talk(quiet))
 
@@ -100,7 +100,8 @@ def reviews_command(
     done = reviews.convert(source, out, options, talk.progress())
     _skipped(out, done.faults, done.listed, talk)
     if done.addresses:
-        talk.say(f"{done.addresses:,} photos are addresses: twinset data fetch brings them in, then data join")
+        hosts = " ".join(f"--allow-host {host}" for host in done.hosts)
+        talk.say(printable(f"{done.addresses:,} photos are addresses: twinset data fetch brings them in ({hosts})"))
     if json:
         print_json(done.to_json())
         return

@@ -36,7 +36,7 @@ _PRICE: Final = re.compile(r"([A-Za-z]{3}|[€£$¥])?[ \u00a0]?([0-9][0-9., '�
 _LONGEST_PRICE: Final = 40
 
 _COMMA: Final = re.compile(r"[,|]")
-_NEXT_ADDRESS: Final = re.compile(r"[,;|\s](?=[\"\s]{0,8}(?:https?:)?//)", re.IGNORECASE)
+_NEXT_ADDRESS: Final = re.compile(r"[,;|\s](?=[\"'\s]{0,8}(?:https?:)?//)", re.IGNORECASE)
 """Between two addresses; a comma inside one, which should be written %2C, has no address behind it."""
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from twinset.manifest.notes import Notes
 from twinset.manifest.reviews.match import best_match, by_key
@@ -47,6 +48,7 @@ def convert(file: Path, out: Path, options: Options = _DEFAULT, progress: Progre
     kept = pictures.distinct()
     if not kept:
         raise no_review(file, export, notes)
+    addresses = [one.path for one in kept if is_address(one.path)]
     splits = _splits((one.item for one in kept), shop, options)
     write_rows(out, [COLUMNS, *(_cells(one, splits[one.item.item_id]) for one in kept)])
     return Conversion(
@@ -57,7 +59,8 @@ def convert(file: Path, out: Path, options: Options = _DEFAULT, progress: Progre
         items=len({one.item.item_id for one in kept}),
         photos=len(kept),
         listed=len(kept) + len(pictures.faults),
-        addresses=sum(is_address(one.path) for one in kept),
+        addresses=len(addresses),
+        hosts=tuple(sorted({urlsplit(address).netloc.lower() for address in addresses})),
         splits=dict(sorted(Counter(splits[one.item.item_id] for one in kept).items())),
         findings=notes.findings(),
         faults=tuple(sorted(pictures.faults, key=lambda fault: (fault.line, fault.path))),

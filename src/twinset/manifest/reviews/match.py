@@ -29,7 +29,7 @@ class Match:
 
 
 def best_match(reviews: Sequence[Review], products: Sequence[str], shop: Shop) -> Match:
-    """The pair of columns that most reviews match; of several the one that leaves one item most often, then the first.
+    """The pair of columns that most reviews match; of several the one that leaves one item most often.
 
     Raises:
         ManifestError: not one review names a product of the shop.

@@ -33,8 +33,8 @@ KINDS: Final = {
 class Conversion:
     """One conversion of `rows` rows, `reviews` of them with pictures: `photos` were written.
 
-    `listed` counts these and the `faults`; `addresses` of the photos are yet to be fetched; `splits` counts
-    photos; `match` says by which columns reviews were matched to items, and how many were.
+    `listed` counts these and the `faults`; `addresses` of the photos are yet to be fetched, from `hosts`; `splits`
+    counts photos; `match` says by which columns reviews were matched to items, and how many were.
     """
 
     manifest: Path
@@ -45,6 +45,7 @@ class Conversion:
     photos: int
     listed: int
     addresses: int
+    hosts: tuple[str, ...]
     splits: Mapping[str, int]
     findings: tuple[Finding, ...]
     faults: tuple[Fault, ...]
