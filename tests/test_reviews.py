@@ -375,8 +375,10 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     lines = ["path,item_id,domain,split,style"]
     for name, (seed, item) in photos.items():
-        save(folder / f"customers/{name}.jpg", cloth(seed), quality=75 if name in ("screenshot", "again") else 95)
+        save(folder / f"customers/{name}.jpg", cloth(seed), quality=75 if name == "again" else 95)
         lines.append(f"{name}.jpg,{item},customer,{'test' if item != 'b' else 'val'},{item[0]}")
+    screenshot = Image.fromarray(cloth(1)).resize((48, 48), Image.Resampling.LANCZOS)
+    screenshot.save(folder / "customers/screenshot.jpg", quality=75)
     (folder / "customers/broken.jpg").write_bytes(b"no photo")
     lines += ["broken.jpg,b,customer,val,b", "gone.jpg,b,customer,val,b"]
     (folder / "customers/photos.csv").write_text("\n".join(lines) + "\n")

@@ -22,6 +22,10 @@ WHY: Final = {
 _UNREADABLE: Final = "unreadable", "the photo cannot be read: twinset data check tells why"
 
 
+_LEVELS: Final = 30
+"""A copy may differ so much, of 255, where `twins` compares: people save pictures smaller (docs/reviews.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What was written of `rows` rows, in photos, and what was left out; lines are those of each manifest."""
@@ -53,7 +57,7 @@ class _Row:
 def join(sources: Sequence[Path], out: Path, progress: Progress = SILENT) -> Joined:
     """Writes the rows of `sources` as the manifest `out`, whose folder must hold all of their photos.
 
-    Customers' photos that are near-identical (`twins`) to one of the shop's, or to one of another item, are left
+    Customers' photos that are copies of one of the shop's, or of one of another item, are left
     out; of several of one item the first is kept. A shop's row without a split takes that of its customers' photos,
     by item and style, so that no item is trained on and measured with.
 
@@ -68,7 +72,8 @@ def join(sources: Sequence[Path], out: Path, progress: Progress = SILENT) -> Joi
     rows, faults = _rows(sources, tables, out)
     seen = list(twins.small([row.photo for row in rows], out.parent, progress))
     good = [place for place, square in enumerate(seen) if square is not None]
-    left = _left_out([rows[place].photo for place in good], twins.pairs([s for s in seen if s is not None]))
+    pairs = twins.pairs([square for square in seen if square is not None], levels=_LEVELS)
+    left = _left_out([rows[place].photo for place in good], pairs)
     reasons = {good[place]: why for place, why in left.items()}
     reasons |= {place: _UNREADABLE for place, square in enumerate(seen) if square is None}
     kept = [row for place, row in enumerate(rows) if place not in reasons]

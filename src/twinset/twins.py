@@ -54,16 +54,18 @@ def small(photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> G
         yield from counted(squares, progress, "looking for twins", len(photos))
 
 
-def pairs(squares: Sequence[Pixels], categories: Sequence[str] | None = None) -> tuple[tuple[int, int], ...]:
-    """Pairs of near-identical `small` photos, by their places; only of one category where these are given."""
+def pairs(
+    squares: Sequence[Pixels], categories: Sequence[str] | None = None, levels: int = LEVELS
+) -> tuple[tuple[int, int], ...]:
+    """Pairs of `small` photos that differ by at most `levels`, by place; of one category where these are given."""
     if not squares:
         return ()
     kinds = np.unique(categories if categories is not None else [""] * len(squares), return_inverse=True)[1]
-    return tuple(_pairs(np.stack(squares), kinds))
+    return tuple(_pairs(np.stack(squares), kinds, levels))
 
 
-def _pairs(small: Pixels, categories: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Pairs of `(N, 16, 16, 3)` that are of one category and nowhere further apart than `LEVELS`.
+def _pairs(small: Pixels, categories: npt.NDArray[np.int64], levels: int) -> list[tuple[int, int]]:
+    """Pairs of `(N, 16, 16, 3)` that are of one category and nowhere further apart than `levels`.
 
     Where that holds, the means of larger places are no further apart either: their distance picks the candidates.
     """
@@ -71,7 +73,7 @@ def _pairs(small: Pixels, categories: npt.NDArray[np.int64]) -> list[tuple[int, 
     coarse = small.reshape(count, _COARSE, deep, _COARSE, deep, 3).mean(axis=(2, 4), dtype=np.float32)
     flat = coarse.reshape(count, -1) - 128
     square = np.einsum("nd,nd->n", flat, flat)
-    furthest = flat.shape[1] * (LEVELS + 0.5) ** 2
+    furthest = flat.shape[1] * (levels + 0.5) ** 2
     found: list[tuple[int, int]] = []
     step = max(1, _ROWS_AT_ONCE // count)
     for start in range(0, count, step):
@@ -81,7 +83,7 @@ def _pairs(small: Pixels, categories: npt.NDArray[np.int64]) -> list[tuple[int, 
         one += start
         later = one < other
         pairs = zip(one[later].tolist(), other[later].tolist(), strict=True)
-        found += [(i, j) for i, j in pairs if _furthest(small[i], small[j]) <= LEVELS]
+        found += [(i, j) for i, j in pairs if _furthest(small[i], small[j]) <= levels]
     return found
 
 
