@@ -38,10 +38,11 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
 
 
 @contextmanager
-def appearing(out: Path) -> Iterator[Path]:
+def appearing(out: Path, *, instead: bool = False) -> Iterator[Path]:
     """A name beside `out`, where nothing is, for what takes its place at the end, and is removed if it fails.
 
-    What processes left that were killed meanwhile is removed first.
+    With `instead` it replaces what is at `out`, which stays where it fails. What processes left that were killed
+    meanwhile is removed first.
 
     Raises:
         PathError: something is at `out`, or there is no folder for it.
@@ -49,7 +50,7 @@ def appearing(out: Path) -> Iterator[Path]:
 
     """
     _sweep(out)
-    if out.exists() or out.is_symlink():
+    if not instead and (out.exists() or out.is_symlink()):
         raise PathError(f"{out} is there already", "name a place where nothing is")
     if not out.parent.is_dir():
         raise PathError(f"there is no folder {out.parent}", "make it first")
@@ -57,11 +58,17 @@ def appearing(out: Path) -> Iterator[Path]:
         place = room / out.name
         yield place
         to_disk(place)
-        place.rename(out)
+        old = room / "old"
+        if instead and out.exists():
+            out.rename(old)
         try:
+            place.rename(out)
             to_disk(out.parent)
         except OSError:
-            out.rename(place)
+            if not place.exists():
+                out.rename(place)
+            if old.exists():
+                old.rename(out)
             raise
 
 

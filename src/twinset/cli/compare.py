@@ -62,7 +62,14 @@ def compare_command(
     table.require_photos()
     column = held.column if held else None
     chosen, of_split = choose(
-        table, protocol, split, queries=queries, gallery=gallery, relevant=relevant, level=level, column=column
+        table.photos,
+        protocol,
+        split,
+        queries=queries,
+        gallery=gallery,
+        relevant=relevant,
+        level=level,
+        column=column,
     )
     sides = [_side(origin, table, talk, device=device, ignore_boxes=ignore_boxes) for origin in origins]
     (one, boxless), (other, boxless_too) = sides
@@ -83,7 +90,7 @@ def _side(
     """What embeds by one side, without boxes where they are ignored; what it cannot embed is told."""
     faults: list[Fault] = []
     there = origin.kind in ("vectors", "catalogue")
-    vectors, ignored = vectors_of(
+    vectors, ignored, _ = vectors_of(
         origin, table, talk, faults, device="auto" if origin.kind == "vectors" else device, partial=True
     )
     ignored = ignored or (ignore_boxes and not there)

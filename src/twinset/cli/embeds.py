@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from twinset import bundle as bundles
 from twinset import vectors_file
 from twinset.bundle import Bundle
 from twinset.catalogue import Catalogue
+from twinset.catalogue.own import OwnShop
 from twinset.cli.output import Talk
 from twinset.cli.train import require_extra
 from twinset.embedder import Embedder, embed_photos
@@ -29,6 +30,14 @@ class Origin:
 
     kind: Kind
     name: str | None = None
+
+
+class Side(NamedTuple):
+    """What embeds, whether boxes were ignored where vectors are there, and the fingerprint where it is told."""
+
+    embeds: Embeds
+    boxes_ignored: bool
+    fingerprint: str = ""
 
 
 def recognise(name: str) -> Origin:
@@ -57,8 +66,8 @@ def recognise(name: str) -> Origin:
 
 def vectors_of(
     origin: Origin, table: Manifest, talk: Talk, faults: list[Fault], *, device: Device, partial: bool = False
-) -> tuple[Embeds, bool]:
-    """What embeds by `origin`, and whether boxes were ignored where it has vectors already.
+) -> Side:
+    """What embeds by `origin`.
 
     Photos that have no vector are added to `faults`. A vectors file must hold the manifest's photos and no others,
     unless `partial`: then those that it lacks are left out.
@@ -74,17 +83,29 @@ def vectors_of(
         file = vectors_file.load(Path(origin.name or ""))
         if not partial:
             file.of(table.photos)
-        return file.held, file.boxes_ignored
+        return Side(file.held, file.boxes_ignored, file.fingerprint)
     if origin.kind == "catalogue":
         return _of_catalogue(Path(origin.name or ""), table, talk, faults, device)
+    bundle = bundles.open_bundle(origin.name) if origin.kind == "bundle" else None
 
     def embeds(chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
-        embedder = Embedder(_bundle(origin, talk), device)
+        embedder = Embedder(bundle or _exported(origin, talk), device)
         embedded = embed_photos(embedder, chosen, table.root, talk.progress())
         faults.extend(embedded.faults)
         return embedded.photos, embedded.vectors
 
-    return embeds, False
+    return Side(embeds, boxes_ignored=False, fingerprint=bundle.fingerprint if bundle else "")
+
+
+def vectors_of_own(shop: OwnShop, table: Manifest, talk: Talk, faults: list[Fault], *, device: Device) -> Side:
+    """What embeds customers' photos by a catalogue's bundle, and has the vectors that it stores."""
+
+    def embeds(chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
+        embedded = shop.embed(chosen, table.root, device, talk.progress())
+        faults.extend(embedded.faults)
+        return embedded.photos, embedded.vectors
+
+    return Side(embeds, boxes_ignored=False, fingerprint=shop.bundle.fingerprint)
 
 
 def unboxed(photos: Sequence[Photo], ignore: bool) -> list[Photo]:
@@ -92,11 +113,10 @@ def unboxed(photos: Sequence[Photo], ignore: bool) -> list[Photo]:
     return [replace(photo, box=None) if ignore else photo for photo in photos]
 
 
-def _of_catalogue(
-    place: Path, table: Manifest, talk: Talk, faults: list[Fault], device: Device
-) -> tuple[Embeds, bool]:
+def _of_catalogue(place: Path, table: Manifest, talk: Talk, faults: list[Fault], device: Device) -> Side:
     with Catalogue(place) as opened:
-        ignored = any(source.boxes_ignored for source in opened.info().sources if source.root == str(table.root))
+        info = opened.info()
+    ignored = any(source.boxes_ignored for source in info.sources if source.root == str(table.root))
 
     def embeds(chosen: Sequence[Photo]) -> tuple[Sequence[Photo], Vectors]:
         with Catalogue(place) as opened:
@@ -104,13 +124,11 @@ def _of_catalogue(
         faults.extend(embedded.faults)
         return embedded.photos, embedded.vectors
 
-    return embeds, ignored
+    return Side(embeds, ignored, info.fingerprint)
 
 
-def _bundle(origin: Origin, talk: Talk) -> Bundle:
-    """A bundle, or the one that a run's best weights make."""
-    if origin.kind == "bundle":
-        return bundles.open_bundle(origin.name)
+def _exported(origin: Origin, talk: Talk) -> Bundle:
+    """The bundle that a run's best weights make."""
     require_extra()
     from twinset.training.release import export_run
 

@@ -1,35 +1,32 @@
 """`embed`, `evaluate`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from twinset import __version__, manifest, metrics, photos, vectors_file
 from twinset import bundle as bundles
-from twinset import manifest, metrics, vectors_file
+from twinset import report as reports
+from twinset.catalogue import Catalogue
 from twinset.catalogue.build import SKIPPED
+from twinset.catalogue.own import OwnShop, own_shop
 from twinset.cli import gates
-from twinset.cli.embeds import Origin, unboxed, vectors_of
-from twinset.cli.output import (
-    Bundle,
-    IgnoreBoxes,
-    Json,
-    OnDevice,
-    PhotosRoot,
-    Quiet,
-    Talk,
-    print_json,
-    print_line,
-    print_table,
-)
+from twinset.cli.embeds import Origin, unboxed, vectors_of, vectors_of_own
+from twinset.cli.figures import show
+from twinset.cli.output import Bundle, IgnoreBoxes, Json, OnDevice, PhotosRoot, Quiet, Talk, print_json, print_line
 from twinset.cli.protocol import Gallery, Held, Level, Named, Queries, Relevant, Split, choose
 from twinset.datasets.deepfashion.literature import Beside, beside
 from twinset.embedder import Embedder, embed_photos
-from twinset.errors import ManifestError, UsageError
-from twinset.evaluate import evaluate
-from twinset.manifest.split import parse_hold_out
-from twinset.records import Duplicates, Evaluation
+from twinset.errors import ManifestError, PathError, UsageError
+from twinset.evaluate import Measured, measure, summary
+from twinset.manifest import Manifest
+from twinset.manifest.split import HoldOut, parse_hold_out
+from twinset.protocols import Protocol
+from twinset.records import Evaluation, Fault, Photo, Pixels
+from twinset.runtime import Device
 from twinset.twins import find
 
 
@@ -84,6 +81,9 @@ def evaluate_command(
     relevant: Relevant = None,
     level: Level = None,
     hold_out: Held = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write a page that opens offline, with its data.")
+    ] = None,
     fail_under: Annotated[
         list[str] | None, typer.Option("--fail-under", help="recall@1=0.5: exit 1 below it.")
     ] = None,
@@ -96,40 +96,118 @@ def evaluate_command(
     origin = _origin(bundle, catalogue, vectors)
     limits = gates.parse(fail_under or (), metrics.FIGURES)
     held = parse_hold_out(hold_out) if hold_out else None
-    talk = Talk(quiet)
-    table = manifest.read(source, photos_root=photos_root, files=vectors is None)
-    table.require_photos()
-    column = held.column if held else None
-    chosen, of_split = choose(
-        table, protocol, split, queries=queries, gallery=gallery, relevant=relevant, level=level, column=column
-    )
-    faults = list(table.faults)
-    embeds, ignored = vectors_of(origin, table, talk, faults, device=device)
+    if report is not None:
+        reports.check(report)
     if ignore_boxes and origin.kind != "bundle":
         raise UsageError(
             "--ignore-boxes goes with --bundle", "give it to `index` or `embed`, which make the vectors"
         )
-    ignored = ignored or ignore_boxes
-    progress = talk.progress()
-    result = evaluate(
-        unboxed(table.photos, ignored),
-        embeds,
-        chosen,
-        of_split,
-        keep=held.holds if held else lambda _photo: True,
-        twins=lambda photos: find(photos, table.root, progress),
-        boxes_ignored=ignored,
-        progress=progress,
+    talk = Talk(quiet)
+    table = manifest.read(source, photos_root=photos_root, files=vectors is None)
+    table.require_photos()
+    shop = None if catalogue is None else own_shop(catalogue, table, relevant or "item_id")
+    chosen, of_split = choose(
+        table.photos if shop is None else shop.photos,
+        protocol,
+        split,
+        queries=queries,
+        gallery=gallery,
+        relevant=relevant,
+        level=level,
+        column=held.column if held else None,
+        own=shop is not None,
     )
-    papers = beside(result, table.photos, whole=held is None)
-    talk.skipped(faults, table.rows, None)
+    ground = _Ground(origin, table, shop, talk)
+    done = _measure(ground, chosen, of_split, held, device=device, ignore_boxes=ignore_boxes)
+    talk.skipped(done.faults, table.rows, None)
     if json:
-        print_json(result.to_json() | {"published": [paper.to_json() for paper in papers]})
+        print_json(done.to_json())
     else:
-        _show(result, papers)
-    missed = gates.missed(result.figures(), limits)
+        show(done.result, done.papers)
+    if report is not None:
+        _report(report, ground, done, str(source), hold_out or "")
+    missed = gates.missed(done.result.figures(), limits)
     if missed:
         raise missed
+
+
+class _Ground(NamedTuple):
+    """What is measured, and on what; `shop` where the manifest is no source of the catalogue."""
+
+    origin: Origin
+    table: Manifest
+    shop: OwnShop | None
+    talk: Talk
+
+
+class _Done(NamedTuple):
+    """What was found, its figures, and what stands beside them."""
+
+    found: Measured
+    result: Evaluation
+    papers: Sequence[Beside]
+    faults: Sequence[Fault]
+    fingerprint: str
+
+    def to_json(self) -> dict[str, Any]:
+        """`evaluate --json`, and a report's `metrics.json`."""
+        return self.result.to_json() | {"published": [paper.to_json() for paper in self.papers]}
+
+
+def _measure(
+    ground: _Ground, protocol: Protocol, split: str, held: HoldOut | None, *, device: Device, ignore_boxes: bool
+) -> _Done:
+    origin, table, shop, talk = ground
+    faults, progress = list(table.faults), talk.progress()
+    if shop is None:
+        embeds, ignored, fingerprint = vectors_of(origin, table, talk, faults, device=device)
+    else:
+        embeds, ignored, fingerprint = vectors_of_own(shop, table, talk, faults, device=device)
+        talk.say(f"{table.root} is no source of the catalogue: its photos are searched in all that it holds")
+        if shop.unknown:
+            talk.say(shop.told())
+    ignored = ignored or ignore_boxes
+    found = measure(
+        unboxed(table.photos if shop is None else shop.photos, ignored),
+        embeds,
+        protocol,
+        split,
+        keep=held.holds if held else lambda _photo: True,
+        twins=None if shop else lambda photos: find(photos, table.root, progress),
+        progress=progress,
+    )
+    result = summary(found, boxes_ignored=ignored)
+    papers = beside(result, table.photos, whole=held is None)
+    return _Done(found, result, papers, faults, fingerprint)
+
+
+def _report(out: Path, ground: _Ground, done: _Done, source: str, held: str) -> None:
+    origin, shop = ground.origin, ground.shop
+    run = reports.Run(
+        manifest=source,
+        origin=f"{origin.kind} {origin.name or bundles.DEFAULT}",
+        fingerprint=done.fingerprint,
+        made=datetime.now(UTC).date().isoformat(),
+        version=__version__,
+        skipped=len(done.faults),
+        held=held,
+        notes=(shop.told(),) if shop and shop.unknown else (),
+        published=tuple(done.papers),
+    )
+
+    def look(photo: Photo) -> Pixels:
+        """A stored photo from its copy, as its source may be gone."""
+        if shop and photo.domain == "shop":
+            with Catalogue(origin.name or "") as opened:
+                copies = opened.copy([photo.photo_id])
+            if photo.photo_id not in copies:
+                raise PathError(f"the catalogue has lost the copy of {photo.path}", "run `twinset verify --repair`")
+            return photos.read(copies[photo.photo_id])
+        return photos.read(ground.table.root / photo.path)
+
+    progress = ground.talk.progress()
+    reports.write(out, done.found, done.result, run=run, metrics=done.to_json(), look=look, progress=progress)
+    ground.talk.say(f"report: {out / reports.PAGE}")
 
 
 def _origin(bundle: str | None, catalogue: Path | None, vectors: Path | None) -> Origin:
@@ -146,51 +224,3 @@ def _listed(out: Path) -> Path:
     if listed.exists() and not listed.read_bytes().startswith(b"line,path,code,message"):
         return out.with_name(f"{out.stem}.{SKIPPED}")
     return listed
-
-
-def _show(result: Evaluation, papers: Sequence[Beside]) -> None:
-    print_line(
-        f"protocol {result.protocol} · split {result.split} · level {result.level} · relevant {result.relevant}"
-    )
-    print_line(f"queries  {result.query_filter or 'all'}")
-    print_line(f"gallery  {result.gallery_filter or 'all'}")
-    print_line(
-        f"{result.queries:,} queries ({result.queries_without_positive:,} more have no right answer) in "
-        f"{result.gallery:,} photos of {result.items:,} items" + (", boxes ignored" if result.boxes_ignored else "")
-    )
-    rows = [
-        [name, f"{value:.3f}", f"{result.ci95[name][0]:.3f} – {result.ci95[name][1]:.3f}"]
-        for name, value in result.figures().items()
-    ]
-    header = ["", "value", "95 % interval"]
-    twins = result.duplicates
-    if twins and twins.pairs:
-        header.append("twins right too")
-        alike = [f"{value:.3f}" for value in twins.recall.values()] + [""] * len(rows)
-        rows = [[*row, more] for row, more in zip(rows, alike, strict=False)]
-    print_table(header, rows, right=["value", "twins right too"])
-    print_line(_told(twins))
-    for what, by in (("category", result.by_category), ("domain", result.by_domain), ("view", result.by_view)):
-        if by and (what == "category" or len(by) > 1):
-            print_line("")
-            _show_parts(what, by)
-    for paper in papers:
-        figures = ", ".join(f"{name} {value:g}" for name, value in paper.recall.items())
-        print_line(f"published: {paper.source}: {figures}; compares: {paper.compares}, {paper.because}")
-
-
-def _told(twins: Duplicates | None) -> str:
-    if twins is None:
-        return "near-identical photos under other ids: not looked for, since the gallery cannot be read"
-    if not twins.pairs:
-        return "no near-identical photos under other ids"
-    return (
-        f"{twins.pairs:,} pairs of near-identical photos under other ids: {twins.photos:,} photos, "
-        f"{twins.items:,} items; right answers of {twins.queries:,} queries are among them"
-    )
-
-
-def _show_parts(what: str, by: Mapping[str, Mapping[str, float]]) -> None:
-    shown = ["recall@1", "recall@20", "map"]
-    rows = [[name, f"{row['queries']:,}", *(f"{row[figure]:.3f}" for figure in shown)] for name, row in by.items()]
-    print_table([what, "queries", *shown], rows, right=["queries", *shown])

@@ -14,6 +14,8 @@ from twinset.records import Box, Fault, Photo, photo_id
 
 MAIN: Final = "main"
 """The name of a catalogue's first source."""
+NAMELESS: Final = "photo:"
+"""How the item of a photo without an `item_id` is called, its photo id behind."""
 _FIELDS: Final = ("path", "item_id", "category", "domain", "box", "view")
 _DOMAINS: Final = ("customer", "shop")
 _SPLITS: Final = ("", "train", "val", "test")
@@ -180,7 +182,7 @@ def _photo(cells: dict[str, str], path: str, source: str, line: int) -> Photo:
     name = photo_id(source, path)
     return Photo(
         path=path,
-        item_id=cells["item_id"] or f"photo:{name}",
+        item_id=cells["item_id"] or f"{NAMELESS}{name}",
         category=cells.get("category", ""),
         domain=cells.get("domain", "") or "shop",
         view=cells.get("view", ""),
