@@ -48,6 +48,7 @@ LEVELS = {
     "join": 5,
     "evaluate": 6,
     "paired": 7,
+    "report": 7,
     "training": 7,
     "demo": 8,
     "doctor": 8,

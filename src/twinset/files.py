@@ -58,7 +58,7 @@ def appearing(out: Path, *, instead: bool = False) -> Iterator[Path]:
         place = room / out.name
         yield place
         to_disk(place)
-        old = room / "old"
+        old = room / f"{out.name}.old"
         if instead and out.exists():
             out.rename(old)
         try:

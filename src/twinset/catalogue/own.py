@@ -69,10 +69,8 @@ class OwnShop:
             mend = did_you_mean(value, self.known, "")
             named.append(f"{value} ({mend})" if mend else value)
         more = ", …" if len(self.unknown) > _NAMED else ""
-        return (
-            f"the catalogue holds {len(self.unknown):,} of {self.asked:,} items of the manifest not: "
-            f"{', '.join(named)}{more}"
-        )
+        counts = f"{len(self.unknown):,} of {self.asked:,} items of the manifest"
+        return f"the catalogue lacks {counts}: {', '.join(named)}{more}"
 
 
 def own_shop(place: Path, manifest: Manifest, relevant: str = "item_id") -> OwnShop | None:

@@ -163,7 +163,7 @@ def _measure(
         embeds, ignored, fingerprint = vectors_of(origin, table, talk, faults, device=device)
     else:
         embeds, ignored, fingerprint = vectors_of_own(shop, table, talk, faults, device=device)
-        talk.say(f"{table.root} is no source of the catalogue: its photos are searched in all that it holds")
+        talk.say("none of the manifest's photos is in the catalogue: they are searched in all that it holds")
         if shop.unknown:
             talk.say(shop.told())
     ignored = ignored or ignore_boxes

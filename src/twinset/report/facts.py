@@ -67,7 +67,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Confused:
-    """Two items, a photo of each: how often a query of the one had the other first, both ways."""
+    """Two items, a photo of each: how often a query of the one had the other first, and the rarer other way."""
 
     one: Photo
     other: Photo
@@ -170,7 +170,7 @@ def _confused(found: Measured, shown: dict[str, Photo]) -> tuple[Confused, ...]:
         asked, stood = found.queries[i].item_id, found.gallery[found.ranking.top[i, 0]].item_id
         if asked != stood:
             counts[asked, stood] += 1
-    pairs = {(min(pair), max(pair)) for pair in counts}
+    pairs = {max(pair, pair[::-1], key=lambda way: (counts[way], way)) for pair in counts}
     order = sorted(pairs, key=lambda pair: (-counts[pair] - counts[pair[::-1]], pair))
     return tuple(
         Confused(shown[one], shown[other], counts[one, other], counts[other, one]) for one, other in order[:ROWS]

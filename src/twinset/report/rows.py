@@ -40,16 +40,11 @@ def confused(pairs: Sequence[Confused], pictures: Pictures) -> str:
             _tile(photo, "", _names(photo), "an item that is taken for another", pictures)
             for photo in (pair.one, pair.other)
         ]
-        counts = [
-            f"{count:,} × the {side} one’s query has the {other} one first"
-            for count, side, other in (
-                (pair.other_for_one, "left", "right"),
-                (pair.one_for_other, "right", "left"),
-            )
-            if count
-        ]
-        lines.append(f'<li class="pair">{"".join(tiles)}<p>{"<br>".join(counts)}</p></li>')
-    intro = "<p>Two items, and how often a query of the one has the other in first place.</p>"
+        counts = f"{pair.other_for_one:,} ×" + (
+            f", and {pair.one_for_other:,} × the other way round" if pair.one_for_other else ""
+        )
+        lines.append(f'<li class="pair">{"".join(tiles)}<p>{counts}</p></li>')
+    intro = "<p>How often a query of the left item has the right one in first place.</p>"
     return _section("Most confused items", intro + '\n<ol class="pairs">\n' + "\n".join(lines) + "\n</ol>")
 
 
