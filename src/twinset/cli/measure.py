@@ -120,12 +120,12 @@ def evaluate_command(
     ground = _Ground(origin, table, shop, talk)
     done = _measure(ground, chosen, of_split, held, device=device, ignore_boxes=ignore_boxes)
     talk.skipped(done.faults, table.rows, None)
+    if report is not None:
+        _report(report, ground, done, str(source), hold_out or "")
     if json:
         print_json(done.to_json())
     else:
         show(done.result, done.papers)
-    if report is not None:
-        _report(report, ground, done, str(source), hold_out or "")
     missed = gates.missed(done.result.figures(), limits)
     if missed:
         raise missed
@@ -191,7 +191,7 @@ def _report(out: Path, ground: _Ground, done: _Done, source: str, held: str) -> 
         version=__version__,
         skipped=len(done.faults),
         held=held,
-        notes=(shop.told(),) if shop and shop.unknown else (),
+        notes=(f"{shop.told()}.",) if shop and shop.unknown else (),
         published=tuple(done.papers),
     )
 

@@ -99,7 +99,7 @@ def _warnings(result: Evaluation, run: Run, *, pictured: bool) -> str:
         )
     if not pictured:
         told.append("No photo could be read here: the rows below show names only.")
-    lines = "\n".join(f"<li>{escaped(line, 600)}</li>" for line in told)
+    lines = "\n".join(f"<li>{escaped(line[:1].upper() + line[1:], 600)}</li>" for line in told)
     return f'<ul class="notes">\n{lines}\n</ul>' if told else ""
 
 
