@@ -11,12 +11,13 @@ from twinset import photos as photo_files
 from twinset.bundle import Bundle
 from twinset.catalogue import folder
 from twinset.embedder import Embedded, Embedder, embed_photos
-from twinset.errors import InputError, NoQueriesError, did_you_mean
+from twinset.errors import CatalogueError, InputError, NoQueriesError, did_you_mean
 from twinset.manifest import Manifest
 from twinset.manifest.read import NAMELESS
 from twinset.progress import SILENT, Progress
 from twinset.records import Fault, Photo, Vectors, photo_id
 from twinset.runtime import Device
+from twinset.store.database import MEND
 from twinset.store.rows import Rows
 
 _NO_SOURCE: Final = ""
@@ -99,6 +100,8 @@ def own_shop(place: Path, manifest: Manifest, relevant: str = "item_id") -> OwnS
     finally:
         rows.close()
     ids = [number for _, numbers in parts for number in numbers.tolist()]
+    if stored.keys() != set(ids):
+        raise CatalogueError(f"{rows.path} is damaged: {len(stored):,} photos, {len(ids):,} vectors", MEND)
     vectors = np.concatenate([np.empty((0, version.dim), np.float32), *(few for few, _ in parts)])
     gallery = tuple(replace(stored[number], domain="shop") for number in ids)
     customers, faults = _customers(manifest, gallery, contents)

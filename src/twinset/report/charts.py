@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CATEGORIES: Final = 24
 """So many bars are drawn, those of the most queries."""
 _INK, _SOFT, _RULE, _PAPER = "#1c1c1e", "#69696e", "#d6d6d2", "#ffffff"
-_RIGHT, _WRONG, _MAIN = "#168c50", "#c83c28", "#2f62c9"
+_RIGHT, _WRONG, _MAIN = "#117a45", "#c83c28", "#2f62c9"
 _VARIABLES: Final = {
     _INK: "var(--ink)",
     _SOFT: "var(--soft)",

@@ -18,7 +18,8 @@ SEEN: Final = 20
 """An item that none of its queries finds in the first so many counts as found by nobody."""
 ROWS: Final = 20
 TILES: Final = 40
-_BINS: Final = 40
+_BINS: Final = (10, 40)
+"""How many at least and at most; few queries fill few."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,16 +120,16 @@ def first_ranks(found: Measured) -> npt.NDArray[np.int64]:
     return np.array([ranks[0] for ranks in found.ranking.ranks], np.int64)
 
 
-def places(found: Measured, i: int, most: int = TOP) -> list[Place]:
+def _first(found: Measured, i: int) -> tuple[Place, ...]:
     """The first of query i's list."""
     wanted = found.queries[i].value(found.protocol.relevant)
-    listed = zip(found.ranking.top[i, :most].tolist(), found.ranking.scores[i, :most].tolist(), strict=True)
-    return [
+    listed = zip(found.ranking.top[i, :FIRST].tolist(), found.ranking.scores[i, :FIRST].tolist(), strict=True)
+    return tuple(
         Place(photo, rank, score, photo.value(found.protocol.relevant) == wanted)
         for rank, (place, score) in enumerate(listed, 1)
         if place >= 0
         for photo in (found.gallery[place],)
-    ]
+    )
 
 
 def _curve(found: Measured, seed: int) -> Curve:
@@ -142,7 +143,8 @@ def _scores(found: Measured) -> Scores:
     right, wrong = found.ranking.right_score, found.ranking.wrong_score
     wrong = wrong[~np.isnan(wrong)]
     both = np.concatenate([right, wrong])
-    edges = np.histogram_bin_edges(both, _BINS, (float(both.min()), float(both.max())))
+    bins = int(np.clip(2 * np.sqrt(len(right)), *_BINS))
+    edges = np.histogram_bin_edges(both, bins, (float(both.min()), float(both.max())))
     one, other = (np.histogram(values, edges)[0] / max(1, len(values)) for values in (right, wrong))
     return Scores(edges, one, other, float(np.minimum(one, other).sum()))
 
@@ -157,7 +159,7 @@ def _worst(found: Measured) -> tuple[Missed, ...]:
     return tuple(
         Missed(
             found.queries[i],
-            tuple(places(found, i, FIRST)),
+            _first(found, i),
             Place(found.gallery[ranking.right[i]], int(first[i]), float(ranking.right_score[i]), right=True),
         )
         for i in list(of_item.values())[:ROWS]

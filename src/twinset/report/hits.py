@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from twinset import arrow
 from twinset.evaluate import Measured
-from twinset.report.facts import first_ranks, places
+from twinset.report.facts import first_ranks
 
 
 def write(path: Path, found: Measured) -> None:
@@ -15,17 +17,20 @@ def write(path: Path, found: Measured) -> None:
 
     """
     pa, pq = arrow.libraries()
-    listed = [(query, place) for i, query in enumerate(found.queries) for place in places(found, i)]
-    lengths = [int((top >= 0).sum()) for top in found.ranking.top]
-    right_ranks = [rank for rank, n in zip(first_ranks(found).tolist(), lengths, strict=True) for _ in range(n)]
+    queries, gallery, relevant = found.queries, found.gallery, found.protocol.relevant
+    query, place = np.nonzero(found.ranking.top >= 0)
+    photo = found.ranking.top[query, place]
+    codes = {value: i for i, value in enumerate({one.value(relevant) for one in queries})}
+    wanted = np.array([codes[one.value(relevant)] for one in queries])
+    shown = np.array([codes.get(one.value(relevant), -1) for one in gallery])
     columns = {
-        "query": pa.array([query.path for query, _ in listed], pa.string()),
-        "query_item": pa.array([query.item_id for query, _ in listed], pa.string()),
-        "rank": pa.array([place.rank for _, place in listed], pa.int64()),
-        "photo": pa.array([place.photo.path for _, place in listed], pa.string()),
-        "item": pa.array([place.photo.item_id for _, place in listed], pa.string()),
-        "score": pa.array([place.score for _, place in listed], pa.float32()),
-        "right": pa.array([place.right for _, place in listed], pa.bool_()),
-        "right_rank": pa.array(right_ranks, pa.int64()),
+        "query": pa.array([one.path for one in queries]).take(pa.array(query)),
+        "query_item": pa.array([one.item_id for one in queries]).take(pa.array(query)),
+        "rank": pa.array(place + 1),
+        "photo": pa.array([one.path for one in gallery]).take(pa.array(photo)),
+        "item": pa.array([one.item_id for one in gallery]).take(pa.array(photo)),
+        "score": pa.array(found.ranking.scores[query, place]),
+        "right": pa.array(wanted[query] == shown[photo]),
+        "right_rank": pa.array(first_ranks(found)[query]),
     }
     pq.write_table(pa.table(columns), path, compression="zstd")
