@@ -16,6 +16,7 @@ from shops import index, picture
 from twinset import files, manifest, protocols, report
 from twinset.bundle import open_bundle
 from twinset.cli.main import main
+from twinset.datasets.deepfashion.literature import Beside
 from twinset.embedder import Embedder, embed_photos
 from twinset.errors import DiskFullError, PathError, PhotoError
 from twinset.evaluate import Measured, measure, summary
@@ -172,7 +173,9 @@ def test_hits_are_the_ranking(made: Path, found: Measured) -> None:
 
 def test_names_are_shown_and_never_obeyed(found: Measured, tmp_path: Path) -> None:
     """Names that are markup, turn the line round, break it, or have no end, in pictures' rows and in charts."""
-    page = drawn(hostile(found), tmp_path / "r", a_picture, manifest=HOSTILE, notes=(HOSTILE,))
+    paper = Beside(HOSTILE, {"recall@1": 0.25}, "no", HOSTILE)
+    page = drawn(hostile(found), tmp_path / "r", a_picture, manifest=HOSTILE, notes=(HOSTILE,), published=(paper,))
+    assert "recall@1 0.25 no: </style>" in page.text
     assert not page.found("script")
     assert "\u202e" not in page.source
     assert "alert(1)" in page.text

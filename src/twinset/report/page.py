@@ -97,6 +97,8 @@ def _warnings(result: Evaluation, run: Run, *, pictured: bool) -> str:
             f"{result.queries_without_positive:,} more queries have no right answer in the gallery, and are "
             "in no figure."
         )
+    if run.published:
+        told.append("Published figures stand at the end, each with whether it compares.")
     if not pictured:
         told.append("No photo could be read here: the rows below show names only.")
     lines = "\n".join(f"<li>{escaped(line[:1].upper() + line[1:], 600)}</li>" for line in told)
