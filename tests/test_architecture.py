@@ -41,6 +41,7 @@ LEVELS = {
     "adopt": 4,
     "fetch": 4,
     "boxes": 4,
+    "explain": 4,
     "group": 4,
     "ranking": 4,
     "twins": 4,

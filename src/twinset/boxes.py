@@ -38,8 +38,7 @@ def of_photo(embedder: Embedder, photo: Decoded, *, closer: bool = True) -> tupl
 
     """
     height, width = photo.pixels.shape[:2]
-    left, top, right, bottom = embedder.closer.frame(width, height)
-    seen = (max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom))
+    _, seen = embedder.closer.shown(width, height)
     looks = [embedder.patches(photo), *([embedder.closer_patches(photo)] if closer else [])]
     found = suggest(looks, seen)
     mapped = (embedder.closer.in_photo(box, width, height) for box in found)

@@ -119,6 +119,11 @@ class Embedder:
         """What the model sees: uint8 `(size, size, 3)`."""
         return self._preprocess.apply(photo.pixels, None if box is None else grown(box, self._margin))
 
+    def shown(self, photo: Decoded, box: Box | None = None) -> tuple[Box, Box]:
+        """What of a photo `prepare` shows, in fractions 0-1 of it, and where in the square, in its fractions."""
+        height, width = photo.pixels.shape[:2]
+        return self._preprocess.shown(width, height, None if box is None else grown(box, self._margin))
+
     def _check(self, bundle: Bundle) -> None:
         """Embeds one grey photo, so that a model that does not fit its facts fails here."""
         size = self._preprocess.size

@@ -120,6 +120,24 @@ class Preprocess:
         x2, y2 = min(1.0, (box[2] - left) / across), min(1.0, (box[3] - top) / down)
         return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
+    def shown(self, width: int, height: int, box: Box | None = None) -> tuple[Box, Box]:
+        """What of a photo that is so large, or of its part in `box`, is in the square, and where it lies there.
+
+        In fractions 0-1 of the photo, and of the square.
+        """
+        left, top, right, bottom = _in_pixels(box, (width, height))
+        across, down = right - left, bottom - top
+        x1, y1, x2, y2 = self.frame(across, down)
+        seen = (max(0.0, x1), max(0.0, y1), min(1.0, x2), min(1.0, y2))
+        wide, high = across / (x2 - x1), down / (y2 - y1)  # of the square, in the photo's pixels
+        part = (
+            round((left + (seen[0] - x1) * wide) / width, 9),
+            round((top + (seen[1] - y1) * high) / height, 9),
+            min(1.0, round((left + (seen[2] - x1) * wide) / width, 9)),
+            min(1.0, round((top + (seen[3] - y1) * high) / height, 9)),
+        )
+        return part, seen
+
     def _fitted(self, width: float, height: float) -> tuple[int, int]:
         """Width and height in pixels of a photo in its letterbox."""
         scale = self.size / max(width, height)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ Vectors = npt.NDArray[np.float32]
 
 Box = tuple[float, float, float, float]
 """`x1, y1, x2, y2` of the upright photo: pixels in a manifest, fractions 0-1 in a query."""
+
+MadeFrom = Literal["source", "copy"]
+"""Which pixels of a stored photo were looked at: its file's, or its copy's."""
 
 
 def photo_id(source: str, path: str) -> str:

@@ -1,26 +1,23 @@
 """A catalogue on disk: build it, search it, keep it."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Unpack
 
 from twinset import photos
-from twinset.catalogue import build, folder, info, measure, search, snapshot, transfer, verify
+from twinset.catalogue import build, explanation, info, measure, search, snapshot, transfer, verify
 from twinset.catalogue.build import IndexOptions, index
 from twinset.catalogue.info import Info
+from twinset.catalogue.opened import Opened
 from twinset.catalogue.options import Asked, SearchOptions
 from twinset.catalogue.repair import repair as mend
 from twinset.catalogue.transfer import load
-from twinset.catalogue.versions import Live
 from twinset.embedder import Embedded
+from twinset.explain import Explanation
 from twinset.manifest import Manifest
 from twinset.progress import SILENT, Progress
-from twinset.records import Answer, Photo, Problem
+from twinset.records import Answer, Hit, Photo, PhotoHit, Problem
 from twinset.runtime import Device
-from twinset.store.copies import Copies
-from twinset.store.rows import Rows
 
 __all__ = ["Catalogue", "IndexOptions", "Info", "SearchOptions", "index", "load"]
 
@@ -28,7 +25,7 @@ Texts = Sequence[str]
 _DEFAULTS: Final = IndexOptions()
 
 
-class Catalogue(AbstractContextManager["Catalogue"]):
+class Catalogue(Opened):
     """An opened catalogue; any number may be open, in any process, while one of them writes.
 
     Raises:
@@ -36,16 +33,6 @@ class Catalogue(AbstractContextManager["Catalogue"]):
         CatalogueError: it is damaged or newer than this program.
 
     """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._open()
-
-    def _open(self) -> None:
-        self._folder = folder.open_folder(self.path)
-        self._rows = Rows(self.path)
-        self._copies = Copies(self.path)
-        self._live = Live(self._folder, self._rows)
 
     @classmethod
     def build(
@@ -101,6 +88,23 @@ class Catalogue(AbstractContextManager["Catalogue"]):
 
         """
         return search.similar(self._rows, self._live, item_id, SearchOptions(k, **options))
+
+    def explain(
+        self, photo: str | Path | bytes, hit: Hit | PhotoHit | str, *, box: Sequence[float] | None = None
+    ) -> Explanation:
+        """The places of a photo, and of a hit or the photo of that id, that make their score.
+
+        The hit is looked at in its source's photo, or in the copy where that is gone or has changed.
+
+        Raises:
+            UsageError: the bundle has no patches, or `box` is out of its range.
+            UnknownItemError: the catalogue does not hold the hit's photo.
+            PathError, PhotoError: the photo is not there, or is refused.
+            CatalogueError: neither the source nor the copy of the hit is left.
+
+        """
+        photo_id = hit if isinstance(hit, str) else hit.photo_id
+        return explanation.explain(self._rows, self._live, self._copies, photo, photo_id, box=box)
 
     def embed(
         self, manifest: Manifest, chosen: Sequence[Photo], progress: Progress = SILENT, device: Device = "auto"
@@ -176,14 +180,3 @@ class Catalogue(AbstractContextManager["Catalogue"]):
             self.close()
             self._open()
         return verify.problems(self._folder, self._rows, self._copies, progress)
-
-    def close(self) -> None:
-        """Closes the databases, once the searches that run have ended; after it every call is refused."""
-        self._rows.close()
-        self._copies.close()
-        self._live.close()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

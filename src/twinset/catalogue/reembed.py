@@ -3,19 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
 
 from twinset import photos
 from twinset.embedder import Embedder, embed_in_order
 from twinset.errors import CatalogueError, InputError
+from twinset.manifest.table import Confined
 from twinset.photos import Decoded
-from twinset.records import Pixels, Vectors
+from twinset.records import MadeFrom, Pixels, Vectors
 from twinset.store.copies import LONG_SIDE, Copies, Copy
+from twinset.store.rows import Rows
 from twinset.store.schema import Row
-
-MadeFrom = Literal["source", "copy"]
-_SOURCE: Final[MadeFrom] = "source"
-_COPY: Final[MadeFrom] = "copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,7 @@ def embed_again(
     """
 
     def prepare(row: Row) -> tuple[tuple[Row, MadeFrom], Pixels | None]:
-        decoded, made_from = from_source(row, roots), _SOURCE
-        if decoded is None:
-            decoded, made_from = _from_copy(row, copies), _COPY
+        decoded, made_from = stored_photo(row, roots, copies)
         if decoded is None:
             return (row, made_from), None
         return (row, made_from), embedder.prepare(decoded, photos.in_fractions(row.photo.box, decoded))
@@ -54,14 +49,28 @@ def copy_of(photo_id: str, content: str, decoded: Decoded) -> Copy:
     return Copy(photo_id, content, decoded.width, decoded.height, jpeg)
 
 
+def roots_of(rows: Rows) -> dict[str, Path]:
+    """Where the sources are, by name."""
+    return {source.name: Path(source.root) for source in rows.sources()}
+
+
+def stored_photo(row: Row, roots: Mapping[str, Path], copies: Copies) -> tuple[Decoded | None, MadeFrom]:
+    """The photo that a row was made of, from its source or else from its copy; None where both are gone."""
+    decoded = from_source(row, roots)
+    return (_from_copy(row, copies), "copy") if decoded is None else (decoded, "source")
+
+
 def from_source(row: Row, roots: Mapping[str, Path]) -> Decoded | None:
-    """The photo that a row was made of, None where its source is gone or has other bytes."""
+    """The photo that a row was made of, None where the source is gone, changed, or outside its root."""
     if row.source not in roots:
         return None
     try:
-        data = photos.read_bytes(roots[row.source] / row.photo.path)
+        root = roots[row.source].resolve()
+        if Confined(root).fault(row.photo.path, on_disk=True):
+            return None
+        data = photos.read_bytes(root / row.photo.path)
         return photos.decode(data) if photos.content_hash(data) == row.content else None
-    except (InputError, OSError):
+    except (InputError, OSError, RuntimeError):  # the last for links in a circle
         return None
 
 

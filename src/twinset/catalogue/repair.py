@@ -11,7 +11,7 @@ from twinset import bundle as bundles
 from twinset.catalogue import derived, ingest
 from twinset.catalogue import folder as folders
 from twinset.catalogue.folder import CatalogueFolder
-from twinset.catalogue.reembed import Again, copy_of, embed_again, from_source
+from twinset.catalogue.reembed import Again, copy_of, embed_again, from_source, roots_of
 from twinset.catalogue.verify import without_copy
 from twinset.embedder import Embedder, in_order
 from twinset.errors import CatalogueError, IntegrityError
@@ -66,7 +66,7 @@ def repair(path: str | Path, progress: Progress = SILENT) -> list[str]:
         rows, copies = Rows(path, write=True), Copies(path, write=True)
         try:
             with suppress(CatalogueError):  # rows that could not be salvaged: `verify` tells of them
-                roots = {source.name: Path(source.root) for source in rows.sources()}
+                roots = roots_of(rows)
                 opened = _Open(folder, rows, copies, roots, progress)
                 done += _bundles(opened)
                 for version in _answering(rows, "vectors" in lost):

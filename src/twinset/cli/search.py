@@ -12,6 +12,7 @@ from twinset.catalogue import Catalogue, IndexOptions, index
 from twinset.catalogue.build import SKIPPED
 from twinset.catalogue.folder import Index
 from twinset.catalogue.options import Asked, By, OutOfStock
+from twinset.cli.explain import Explain, check_explain, draw_explanation
 from twinset.cli.output import (
     Bundle,
     CatalogueDir,
@@ -119,12 +120,14 @@ def search_command(
     cursor: Cursor = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Suggest boxes to search with; takes longer.")] = False,
     sheet_: Sheet = None,
+    explain: Explain = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Finds the items nearest to a photo, or to several photos of one garment; embedded on the CPU."""
     if photo.count("-") > 1:
         raise UsageError("- is given twice, and there is one standard input", "give it once")
+    check_explain(explain, photo)
     given = [_bytes(name) for name in photo]
     part = _box(box)
     asked = _asked(by, cursor, where, boost, min_score, out_of_stock, facets)
@@ -132,8 +135,12 @@ def search_command(
         answer = opened.search(given, k, box=part, boxes=boxes, **asked)
         if sheet_ is not None:
             _draw(opened, Tile(photos.read(given[0]), ("query",), "query", part), answer, sheet_)
+        if explain is not None:
+            draw_explanation(opened, given[0], part, answer, explain)
     talk = Talk(quiet)
     _print(answer, talk, sheet_, json=json)
+    if explain is not None:
+        talk.say(f"explained: {explain}")
     if not json and boxes:
         _say_boxes(talk, part, answer)
 

@@ -1,4 +1,4 @@
-"""Contact sheets: the only drawer of results."""
+"""Contact sheets: photos with their lines, in rows and columns."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from twinset.errors import UsageError, disk_errors
 from twinset.records import Box, Pixels
+from twinset.sheet.overlay import Heat, lay
 
 Size = tuple[int, int]
 
@@ -31,6 +32,19 @@ _FRAMES: Final = {
     "new": (92, 146, 232),
 }
 
+_LEGENDS: Final = (
+    (
+        "what of the query",
+        "makes each hit's score",
+        "",
+        "warm: adds to it, red most",
+        "blue: takes away from it",
+        "line: around half of it",
+        "dark: not looked at",
+        "ground: fills up the square",
+    ),
+    ("what of the hit", "makes its score"),
+)
 _FONTS: Final = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial.ttf")
 
 Frame = Literal["right", "wrong", "query", "new"]
@@ -39,12 +53,13 @@ Frame = Literal["right", "wrong", "query", "new"]
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A photo with up to two lines below it; `box` (fractions 0-1) is outlined on it."""
+    """A photo with up to two lines below it; `box` (fractions 0-1) is outlined on it, `heat` laid over it."""
 
     pixels: Pixels
     lines: tuple[str, ...] = ()
     frame: Frame | None = None
     box: Box | None = None
+    heat: Heat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,15 @@ class Versus:
     name: str
     query: Tile
     answers: Sequence[tuple[str, Sequence[Tile]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A hit, and what makes its score: the query under its heat, and the hit under its own."""
+
+    hit: Tile
+    of_query: Tile
+    of_hit: Tile
 
 
 def answer_sheet(query: Tile, hits: Sequence[Tile], *, columns: int = 5) -> Pixels:
@@ -73,6 +97,20 @@ def rows_sheet(rows: Sequence[tuple[Tile, Sequence[Tile]]]) -> Pixels:
     canvas = _canvas(1 + max(len(hits) for _, hits in rows), len(rows))
     for row, (query, hits) in enumerate(rows):
         for column, tile in enumerate((query, *hits)):
+            _place(canvas, tile, column, row)
+    return np.asarray(canvas)
+
+
+def explained_sheet(query: Tile, hits: Sequence[Explained]) -> Pixels:
+    """The query and its hits in a row; below each hit the query as it answers the hit, then the hit as it does."""
+    canvas = _canvas(1 + len(hits), 3)
+    draw = ImageDraw.Draw(canvas)
+    _place(canvas, query, 0, 0)
+    for row, lines in enumerate(_LEGENDS, 1):
+        for number, line in enumerate(lines):
+            _write(draw, line, _below(_corner(0, row), number), _TILE[0], _SOFT if number else _INK)
+    for column, hit in enumerate(hits, 1):
+        for row, tile in enumerate((hit.hit, hit.of_query, hit.of_hit)):
             _place(canvas, tile, column, row)
     return np.asarray(canvas)
 
@@ -126,9 +164,17 @@ def _canvas(columns: int, rows: int) -> Image.Image:
 
 
 def _place(canvas: Image.Image, tile: Tile, column: int, row: int) -> None:
+    _draw_tile(canvas, tile, _corner(column, row))
+
+
+def _corner(column: int, row: int) -> Size:
     """The first column stands apart from the others by one more gap."""
     left = _GAP + column * (_TILE[0] + _GAP) + (_GAP if column else 0)
-    _draw_tile(canvas, tile, (left, _GAP + row * (_TILE[1] + _CAPTION + _GAP)))
+    return left, _GAP + row * (_TILE[1] + _CAPTION + _GAP)
+
+
+def _below(corner: Size, lines: int) -> Size:
+    return corner[0], corner[1] + lines * _LINE
 
 
 def _draw_named(canvas: Image.Image, name: str, tiles: Sequence[Tile], corner: Size, size: Size) -> None:
@@ -146,6 +192,8 @@ def _draw_tile(canvas: Image.Image, tile: Tile, corner: Size, size: Size = _TILE
     draw.rectangle((left, top, right, bottom), _GROUND)
     photo = Image.fromarray(tile.pixels)
     photo.thumbnail(size, Image.Resampling.LANCZOS)
+    if tile.heat:
+        photo = lay(photo, tile.heat)
     x, y = left + (size[0] - photo.width) // 2, top + (size[1] - photo.height) // 2
     canvas.paste(photo, (x, y))
     if tile.box:

@@ -1,0 +1,73 @@
+"""A photo and one of the catalogue → an `Explanation`: which places of the two make their score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinset import photos
+from twinset.catalogue.reembed import roots_of, stored_photo
+from twinset.catalogue.versions import Live
+from twinset.embedder import Embedder, query_box
+from twinset.errors import CatalogueError, UnknownItemError, UsageError
+from twinset.explain import Explanation, Places, Side, parts
+from twinset.photos import Decoded
+from twinset.records import Box
+from twinset.store.copies import LONG_SIDE, Copies
+from twinset.store.rows import Rows
+from twinset.store.view import exact_scores
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A photo, and the part of it that is embedded."""
+
+    photo: Decoded
+    box: Box | None
+
+
+def explain(
+    rows: Rows, live: Live, copies: Copies, photo: str | Path | bytes, photo_id: str, *, box: Sequence[float] | None
+) -> Explanation:
+    """Takes the score of a photo, and of one of the catalogue, apart; both seen by the live bundle.
+
+    Raises:
+        UsageError: the bundle has no patches, or `box` is out of its range.
+        UnknownItemError: the catalogue does not hold the photo `photo_id`.
+        PathError, PhotoError: the photo is not there, or is refused.
+        CatalogueError: the stored photo has neither its source nor its copy any more.
+
+    """
+    with rows.snapshot():
+        version = rows.live()
+        embedder = live.embedder(version)
+        if not embedder.has_patches:
+            raise UsageError(
+                f"{rows.path.parent} is of the bundle {version.bundle}, which has no patches: it cannot tell which "
+                "places make a score",
+                "upgrade to one whose model gives patches, as both that ship do",
+            )
+        part = None if box is None else query_box(box)
+        row = rows.find([photo_id]).get(photo_id)
+        if row is None:
+            raise UnknownItemError(f"the catalogue holds no photo {photo_id}", "take a photo_id of an answer")
+        vector, roots = rows.vectors(version, [row.id]), roots_of(rows)
+    query = _Seen(photos.decode(photo if isinstance(photo, bytes) else photos.read_bytes(photo)), part)
+    stored, made_from = stored_photo(row, roots, copies)
+    if stored is None:
+        raise CatalogueError(
+            f"{rows.path.parent} has lost the copy of {row.photo.path}, whose source is gone or has changed",
+            "index its source again",
+        )
+    hit = _Seen(stored, photos.in_fractions(row.photo.box, stored))
+    found = parts(embedder.patches(query.photo, query.box), embedder.patches(hit.photo, hit.box))
+    return Explanation(
+        query=_side(embedder, query, found[0]),
+        hit=_side(embedder, hit, found[1]),
+        made_from=made_from,
+        stored_score=float(exact_scores(vector, embedder.embed(query.photo, query.box))[0]),
+    )
+
+
+def _side(embedder: Embedder, seen: _Seen, places: Places) -> Side:
+    part, where = embedder.shown(seen.photo, seen.box)
+    return Side(photos.shrink(seen.photo.pixels, LONG_SIDE), places, part, where)

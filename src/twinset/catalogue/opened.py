@@ -1,0 +1,42 @@
+"""A catalogue's files opened to be read, and closed together."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Self
+
+from twinset.catalogue import folder
+from twinset.catalogue.versions import Live
+from twinset.store.copies import Copies
+from twinset.store.rows import Rows
+
+
+class Opened(AbstractContextManager["Opened"]):
+    """What searching and keeping a catalogue read from.
+
+    Raises:
+        PathError: there is no catalogue at `path`.
+        CatalogueError: it is damaged or newer than this program.
+
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._open()
+
+    def _open(self) -> None:
+        self._folder = folder.open_folder(self.path)
+        self._rows = Rows(self.path)
+        self._copies = Copies(self.path)
+        self._live = Live(self._folder, self._rows)
+
+    def close(self) -> None:
+        """Closes the databases, once the searches that run have ended; after it every call is refused."""
+        self._rows.close()
+        self._copies.close()
+        self._live.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
