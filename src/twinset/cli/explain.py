@@ -23,7 +23,7 @@ Explain = Annotated[
 _HITS: Final = 5
 _WHOLE: Final = (0.0, 0.0, 1.0, 1.0)
 _TOLD: Final = 0.0005
-_MADE_FROM: Final = {"source": "of its source", "copy": "of the stored copy"}
+_MADE_FROM: Final = {"source": "from its source", "copy": "from the stored copy"}
 
 
 def check_explain(path: Path | None, given: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ def draw_explanation(catalogue: Catalogue, given: bytes, part: Box | None, answe
 
 def _explained(hit: Hit, found: Explanation) -> Explained:
     title = f"{hit.rank}   {hit.score:.3f}   {hit.item_id}", hit.title
-    seen = f"score {found.score:.3f} {_MADE_FROM[found.made_from]}"
+    seen = f"{found.score:.3f} {_MADE_FROM[found.made_from]}"
     return Explained(Tile(found.hit.photo, title), _heated(found.query), _heated(found.hit, seen))
 
 
