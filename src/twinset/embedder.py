@@ -96,7 +96,11 @@ class Embedder:
 
     def patches(self, photo: Decoded, box: Box | None = None) -> Patches:
         """The contribution of each place `(h, w, D)`; their mean, at length 1, is the embedding."""
-        patches: Patches = self._runtime.patches(self.prepare(photo, box)[np.newaxis])[1][0]
+        return self.patches_square(self.prepare(photo, box))
+
+    def patches_square(self, square: Pixels) -> Patches:
+        """The contributions of a photo that is prepared."""
+        patches: Patches = self._runtime.patches(square[np.newaxis])[1][0]
         return patches
 
     def closer_patches(self, photo: Decoded) -> Patches:
@@ -111,7 +115,7 @@ class Embedder:
         rows = []
         for top in range(0, len(square), size):
             parts = (square[top : top + size, left : left + size] for left in range(0, len(square), size))
-            rows.append(np.concatenate([self._runtime.patches(part[np.newaxis])[1][0] for part in parts], axis=1))
+            rows.append(np.concatenate([self.patches_square(part) for part in parts], axis=1))
         patches: Patches = np.concatenate(rows)
         return patches
 
