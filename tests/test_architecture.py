@@ -44,6 +44,7 @@ LEVELS = {
     "explain": 4,
     "group": 4,
     "ranking": 4,
+    "rerank": 4,
     "twins": 4,
     "catalogue": 5,
     "join": 5,

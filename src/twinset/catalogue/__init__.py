@@ -77,7 +77,8 @@ class Catalogue(Opened):
         """
         several = [photo] if isinstance(photo, str | Path | bytes) else photo
         given = [one if isinstance(one, bytes) else photos.read_bytes(one) for one in several]
-        return search.search(self._rows, self._live, given, SearchOptions(k, **options), box=box, suggest=boxes)
+        asked = SearchOptions(k, **options)
+        return search.search(self._rows, self._live, self._copies, given, asked, box=box, suggest=boxes)
 
     def similar(self, item_id: str, k: int = 20, **options: Unpack[Asked]) -> Answer:
         """The `k` items nearest to one of the catalogue, which is left out; `options` are `SearchOptions`.

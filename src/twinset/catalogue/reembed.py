@@ -74,12 +74,21 @@ def from_source(row: Row, roots: Mapping[str, Path]) -> Decoded | None:
         return None
 
 
+def from_copy(row: Row, copy: Copy | None) -> Decoded | None:
+    """The photo of a row as its copy shows it, None where there is none or it is of other bytes.
+
+    Raises:
+        PhotoError: the copy cannot be decoded.
+
+    """
+    if copy is None or copy.content != row.content:
+        return None
+    return Decoded(photos.read(copy.jpeg), copy.width, copy.height)
+
+
 def _from_copy(row: Row, copies: Copies) -> Decoded | None:
     name = row.photo.photo_id
     try:
-        copy = copies.get([name]).get(name)
-        if copy is None or copy.content != row.content:
-            return None
-        return Decoded(photos.read(copy.jpeg), copy.width, copy.height)
+        return from_copy(row, copies.get([name]).get(name))
     except (CatalogueError, InputError):
         return None

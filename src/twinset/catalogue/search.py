@@ -1,53 +1,31 @@
 """A photo, or an item → an `Answer`: embed, filter, search, rank items, page."""
 
-import hashlib
-import json
 import time
 import uuid
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from twinset import boxes, group, photos
-from twinset.catalogue.candidates import Candidates, choose, key_of, of_styles
+from twinset import boxes, photos, rerank
+from twinset.catalogue.candidates import Candidates, choose
 from twinset.catalogue.cursor import Cursor, place
 from twinset.catalogue.facets import count
 from twinset.catalogue.options import SearchOptions
+from twinset.catalogue.page import Member, Pages, Search
+from twinset.catalogue.reorder import Looks
 from twinset.catalogue.versions import Live
 from twinset.embedder import query_box
 from twinset.errors import NEAREST, CatalogueError, InputError, UnknownItemError, UsageError, did_you_mean
-from twinset.group import Ranked
 from twinset.records import Answer, Box, Hit, PhotoHit, Vectors
-from twinset.store.columns import Columns
 from twinset.store.copies import Copies
-from twinset.store.database import MEND
 from twinset.store.rows import Rows
-from twinset.store.schema import Row
-from twinset.store.versions import Version
-from twinset.store.view import exact_scores
-
-_SHORTEST: Final = 1e-6
-"""A sum of vectors that is shorter has no direction."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """A photo of what is ranked: what it is ordered by, and its cosine."""
-
-    rank_by: float
-    score: float
-    row: Row
-
-    def order(self) -> tuple[float, float, str]:
-        return -self.rank_by, -self.score, self.row.photo.photo_id
 
 
 def search(
     rows: Rows,
     live: Live,
+    copies: Copies,
     given: Sequence[bytes],
     options: SearchOptions,
     *,
@@ -57,7 +35,8 @@ def search(
     """The items, styles or photos nearest to a photo, or to several of one garment; with boxes it suggests.
 
     Raises:
-        UsageError: `box` is out of its range or belongs to several photos, or there is no photo.
+        UsageError: `box` is out of its range or belongs to several photos, or there is no photo; or patches are to
+            be compared, and the bundle has none.
         PhotoError: a photo is refused.
         WhereError, UnknownFieldError: a filter or a boost cannot be used.
         CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
@@ -72,11 +51,13 @@ def search(
     with rows.snapshot():
         version = rows.live()
         embedder = live.embedder(version)
+        if options.rerank == "patches" and not embedder.has_patches:
+            raise UsageError("the catalogue's bundle has no patches", "re-rank by something else")
         query = _middle([embedder.embed(photo, part) for photo in decoded])
         wanted = suggest and part is None and embedder.has_patches
         suggested = boxes.of_photo(embedder, decoded[0]) if wanted else None
         clock.append(time.perf_counter())
-        answer = _answer(_Search(rows, live, version, query, options))
+        answer = _answer(Search(rows, live, version, query, options, looks=Looks(embedder, decoded, part, copies)))
     clock.append(time.perf_counter())
     return replace(answer, ms=_milliseconds(clock), boxes=suggested)
 
@@ -86,9 +67,15 @@ def similar(rows: Rows, live: Live, item_id: str, options: SearchOptions) -> Ans
 
     Raises:
         UnknownItemError: the catalogue does not hold it.
+        UsageError: the re-ranking needs a photo.
         WhereError, UnknownFieldError, CursorError, CursorExpiredError: as `search`.
 
     """
+    if options.rerank in ("views", "patches"):
+        raise UsageError(
+            f"re-ranking by {options.rerank} looks at a photo, and `similar` has none",
+            "use expansion, reciprocal or centroid, or search with a photo",
+        )
     clock = [time.perf_counter()] * 2  # nothing is decoded
     with rows.snapshot():
         version = rows.live()
@@ -97,7 +84,7 @@ def similar(rows: Rows, live: Live, item_id: str, options: SearchOptions) -> Ans
             raise _unknown(rows, live, item_id)
         query = _middle(list(rows.vectors(version, own)))
         clock.append(time.perf_counter())
-        answer = _answer(_Search(rows, live, version, query, options, own))
+        answer = _answer(Search(rows, live, version, query, options, own))
     clock.append(time.perf_counter())
     return replace(answer, ms=_milliseconds(clock))
 
@@ -138,32 +125,13 @@ def _middle(vectors: Sequence[Vectors]) -> Vectors:
     """
     if len(vectors) == 1:
         return vectors[0]
-    total = np.stack(vectors).astype(np.float64).sum(axis=0)
-    length = float(np.linalg.norm(total))
-    if length < _SHORTEST:
+    middle = rerank.centroid(np.stack(vectors))
+    if not middle.any():
         raise InputError(f"the {len(vectors)} photos have nothing in common", "search with one of them")
-    middle: Vectors = (total / length).astype(np.float32)
     return middle
 
 
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """One query, inside a snapshot of the rows; the photos `without`, by number, are left out."""
-
-    rows: Rows
-    live: Live
-    version: Version
-    query: Vectors
-    options: SearchOptions
-    without: tuple[int, ...] = ()
-
-    def name(self) -> str:
-        """Equal for the pages of one search."""
-        facts = self.options.order() + json.dumps(self.without).encode() + self.version.fingerprint.encode()
-        return hashlib.sha256(self.query.tobytes() + facts).hexdigest()[:16]
-
-
-def _answer(asked: _Search) -> Answer:
+def _answer(asked: Search) -> Answer:
     rows, options, number = asked.rows, asked.options, asked.version.number
     state, name = rows.state(), asked.name()
     after = place(options.cursor, number, state.sequence, name)
@@ -171,69 +139,20 @@ def _answer(asked: _Search) -> Answer:
     known = asked.live.state(asked.version, state)
     columns = asked.live.columns(state) if options.need_columns or asked.without else None
     chosen = Candidates() if columns is None else choose(columns, options, asked.without)
-    view = chosen.of(view)
-    ranked, more = group.rank(
-        lambda depth: view.search(asked.query, depth, options.least),
-        lambda ids: [key_of(row.photo, options) for row in rows.in_order(ids)],
-        len(view),
-        options.k,
-        after.last if after else None,
-    )
+    page = Pages(asked, chosen.of(view), chosen, columns).behind(after)
     first = after.rank + 1 if after else 1
-    members = _members(asked, chosen, columns, ranked)
-    ranked = _settled(asked, ranked, members, exact=view.exact)
+    end = first + len(page.shown) - 1
     return Answer(
-        hits=tuple(_hit(rank, members[r.key]) for rank, r in enumerate(ranked, first)),
+        hits=tuple(_hit(rank, members) for rank, members in enumerate(page.shown, first)),
         query_id=uuid.uuid4().hex,
-        next=Cursor(number, state.sequence, name, first + len(ranked) - 1, ranked[-1]).encode() if more else None,
+        next=Cursor(number, state.sequence, name, end, page.last).encode() if page.more and page.last else None,
         catalogue=known,
         ms={},
         facets=count(columns, chosen.kept) if options.facets and columns and chosen.kept is not None else None,
     )
 
 
-def _members(
-    asked: _Search, chosen: Candidates, columns: Columns | None, ranked: Sequence[Ranked]
-) -> dict[str, list[_Member]]:
-    """The photos of each key that may be found, as they are ordered: best first, ties by photo id."""
-    rows, keys = asked.rows, [r.key for r in ranked]
-    match asked.options.by:
-        case "photo":
-            found = list(rows.find(keys).values())
-        case "style":
-            found = rows.in_order([] if columns is None else of_styles(columns, keys))
-        case _:
-            found = rows.of_items(keys)
-    found = [row for row in found if chosen.holds(row.id)]
-    scores = (
-        exact_scores(rows.vectors(asked.version, [row.id for row in found]), asked.query).tolist() if found else []
-    )
-    members: defaultdict[str, list[_Member]] = defaultdict(list)
-    for row, score in zip(found, scores, strict=True):
-        if score >= asked.options.least:
-            members[key_of(row.photo, asked.options)].append(_Member(score + chosen.lift_of(row.id), score, row))
-    for found_of_key in members.values():
-        found_of_key.sort(key=_Member.order)
-    return members
-
-
-def _settled(
-    asked: _Search, ranked: Sequence[Ranked], members: Mapping[str, Sequence[_Member]], *, exact: bool
-) -> list[Ranked]:
-    """The same, each by the best of all its photos: a graph may have met another of them first.
-
-    Raises:
-        CatalogueError: the rows do not give the scores by which they were ranked.
-
-    """
-    for r in ranked:
-        scores = [member.rank_by for member in members.get(r.key, ())]
-        if r.score not in (scores[:1] if exact else scores):
-            raise CatalogueError(f"{asked.rows.path} is damaged: the photos of {r.key} do not agree", MEND)
-    return sorted((Ranked(r.key, members[r.key][0].rank_by) for r in ranked), key=group.order)
-
-
-def _hit(rank: int, members: Sequence[_Member]) -> Hit:
+def _hit(rank: int, members: Sequence[Member]) -> Hit:
     best = members[0].row.photo
     rest = {k: v for k, v in best.attributes.items() if k not in ("split", "style", "title", "url")}
     return Hit(

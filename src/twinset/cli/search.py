@@ -11,7 +11,7 @@ from twinset import photos, sheet
 from twinset.catalogue import Catalogue, IndexOptions, index
 from twinset.catalogue.build import SKIPPED
 from twinset.catalogue.folder import Index
-from twinset.catalogue.options import Asked, By, OutOfStock
+from twinset.catalogue.options import Asked, By, OutOfStock, Rerank
 from twinset.cli.explain import Explain, check_explain, draw_explanation
 from twinset.cli.output import (
     Bundle,
@@ -42,6 +42,9 @@ Boost = Annotated[
 ]
 MinScore = Annotated[float | None, typer.Option("--min-score", help="Leave out what is less similar, -1 to 1.")]
 Stock = Annotated[OutOfStock, typer.Option("--out-of-stock", help="What becomes of items that are out of stock.")]
+Reranked = Annotated[
+    Rerank | None, typer.Option("--rerank", help="Another order of the first hits: see docs/search.md.")
+]
 Sheet = Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")]
 Facets = Annotated[bool, typer.Option("--facets", help="Count items by category and attributes.")]
 
@@ -116,6 +119,7 @@ def search_command(
     boost: Boost = None,
     min_score: MinScore = None,
     out_of_stock: Stock = "show",
+    rerank: Reranked = None,
     facets: Facets = False,
     cursor: Cursor = None,
     boxes: Annotated[bool, typer.Option("--boxes", help="Suggest boxes to search with; takes longer.")] = False,
@@ -130,7 +134,7 @@ def search_command(
     check_explain(explain, photo)
     given = [_bytes(name) for name in photo]
     part = _box(box)
-    asked = _asked(by, cursor, where, boost, min_score, out_of_stock, facets)
+    asked = _asked(by, cursor, where, boost, min_score, out_of_stock, facets, rerank)
     with Catalogue(catalogue) as opened:
         answer = opened.search(given, k, box=part, boxes=boxes, **asked)
         if sheet_ is not None:
@@ -154,6 +158,7 @@ def similar_command(
     boost: Boost = None,
     min_score: MinScore = None,
     out_of_stock: Stock = "show",
+    rerank: Reranked = None,
     facets: Facets = False,
     cursor: Cursor = None,
     sheet_: Sheet = None,
@@ -161,7 +166,7 @@ def similar_command(
     quiet: Quiet = False,
 ) -> None:
     """Finds the items nearest to one of the catalogue, by its stored vectors; that item is left out."""
-    asked = _asked(by, cursor, where, boost, min_score, out_of_stock, facets)
+    asked = _asked(by, cursor, where, boost, min_score, out_of_stock, facets, rerank)
     with Catalogue(catalogue) as opened:
         answer = opened.similar(item_id, k, **asked)
         if sheet_ is not None:
@@ -203,6 +208,7 @@ def _asked(
     min_score: float | None,
     out_of_stock: OutOfStock,
     facets: bool,
+    rerank: Rerank | None,
 ) -> Asked:
     """What `search` and `similar` are asked alike."""
     return Asked(
@@ -213,6 +219,7 @@ def _asked(
         min_score=min_score,
         out_of_stock=out_of_stock,
         facets=facets,
+        rerank=rerank,
     )
 
 
