@@ -419,6 +419,7 @@ def test_a_catalogue_answers_alike_with_and_without(tmp_path: Path, caplog: pyte
     several: list[dict[str, Any]] = [
         {}, {"k": 3}, {"by": "photo"}, {"by": "style"}, {"where": ["view=v1"]}, {"where": ["path=00*"]},
         {"min_score": 0.4}, {"boost": ["view=v0:+0.05"]}, {"facets": True}, {"k": 100},
+        {"rerank": "centroid"}, {"rerank": "reciprocal", "k": 5}, {"rerank": "patches", "by": "photo"},
     ]  # fmt: skip
     with build(tmp_path / "c", manifest) as catalogue:
         expected = [catalogue.search(query, **options) for options in several]

@@ -1,18 +1,21 @@
 """Re-ranking: exact against slow loops; what is behind, what sinks and what is paged stays as it must."""
 
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shops import build, shop, write
-from twinset import Catalogue, photos, rerank
+from twinset import Catalogue, bundle, photos, rerank
 from twinset.bundle import open_bundle
 from twinset.catalogue import reorder
 from twinset.catalogue.options import Rerank
@@ -185,7 +188,9 @@ def slow_scores(catalogue: Catalogue, query: Path, method: Rerank, hits: Sequenc
             own = embedder.patches(decoded).reshape(-1, embedder.dim)
             copies = catalogue.copy([hit.photo_id for hit in hits])
             looks = [embedder.patches(photos.decode(copies[hit.photo_id])) for hit in hits]
-            return [rerank.max_sim(own, look.reshape(-1, embedder.dim)) for look in looks]
+            similar = [rerank.max_sim(own, look.reshape(-1, embedder.dim)) for look in looks]
+            share = reorder.PATCHES
+            return [(1 - share) * hit.score + share * sim for hit, sim in zip(hits, similar, strict=True)]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -218,7 +223,7 @@ ASKED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", ASKED, ids=str)
 @pytest.mark.parametrize(
-    ("method", "size"), [("reciprocal", 33), ("patches", 7), ("patches", 20), ("centroid", 99)]
+    ("method", "size"), [("reciprocal", 33), ("patches", 13), ("patches", 20), ("centroid", 99)]
 )
 def test_pages_join_to_one_answer(
     many: tuple[Catalogue, Path], options: dict[str, Any], method: Rerank, size: int
@@ -286,6 +291,22 @@ def test_several_photos_and_similar_items(many: tuple[Catalogue, Path]) -> None:
     for method in ("views", "patches"):
         with pytest.raises(UsageError, match="use expansion, reciprocal or centroid, or search with a photo"):
             catalogue.similar("i011", rerank=method)  # type: ignore[arg-type]
+
+
+def test_a_bundle_without_patches_is_told_so(tmp_path: Path) -> None:
+    """Patches are refused at once; what needs none works."""
+    colour = open_bundle("colour")
+    model = onnx.load_from_string(colour.model)
+    kept = [output for output in model.graph.output if output.name != "patches"]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    data = model.SerializeToString()
+    bundle.save(tmp_path / "b", replace(colour.facts, sha256=hashlib.sha256(data).hexdigest()), data)
+    manifest = shop(tmp_path / "shop", 3)
+    with Catalogue.build(tmp_path / "c", manifest, bundle=tmp_path / "b") as catalogue:
+        assert len(catalogue.search(manifest.parent / "001/0.png", rerank="views")) == 3
+        with pytest.raises(UsageError, match="the catalogue's bundle has no patches: re-rank by something else"):
+            catalogue.search(manifest.parent / "001/0.png", rerank="patches")
 
 
 def test_nothing_found_is_reordered_too(many: tuple[Catalogue, Path]) -> None:

@@ -85,7 +85,8 @@ class Hit:
     """One search result; `score` is the cosine similarity in [-1, 1] of its best photo, higher is better.
 
     `photo` is the best photo's path in its source, `photos` all of the item's that pass the filters, best first.
-    By style they are the style's, and `item_id` is the best photo's. A boost changes the order, not `score`.
+    By style they are the style's, and `item_id` is the best photo's. Boosts and re-ranking change the order, not
+    `score`.
     `probability` (0-1) that it is the same item is None where nothing is calibrated.
     """
 

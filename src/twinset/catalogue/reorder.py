@@ -22,12 +22,16 @@ from twinset.store.view import exact_scores
 FIRST: Final = 100
 FIRST_PATCHES: Final = 20
 """How many hits are ordered anew; by patches fewer, since each costs the model one run."""
-NEIGHBOURS: Final = 3
+NEIGHBOURS: Final = 2
 ALPHA: Final = 3.0
 K1: Final = 6
 K2: Final = 2
 COSINE: Final = 0.85
-"""Settings of expansion and k-reciprocal encoding, chosen as docs/search.md tells."""
+PATCHES: Final = 0.25
+"""How much of what a hit is ordered by is the cosine beside k-reciprocal encoding, and MaxSim beside the cosine.
+
+These settings are chosen on drawn garments and grocery's photos for training: docs/search.md.
+"""
 _CUT: Final = 0.1
 """What the closer look leaves out of a photo at every side."""
 
@@ -43,16 +47,8 @@ class Looks:
     part: Box | None
     copies: Copies
 
-    def middle(self) -> Vectors:
-        """The direction `(D,)` between each photo, its middle, and both seen in a mirror."""
-        squares = [
-            self.embedder.prepare(photo, box) for photo in self.photos for box in (self.part, inner(self.part))
-        ]
-        looks = [look for square in squares for look in (square, _mirrored(square))]
-        return rerank.centroid(np.stack(list(in_order(self.embedder.embed_square, looks))))
-
     def similarities(self, rows: Sequence[Row]) -> Scores:
-        """How well the places of the photos are found again in those of each row's copy, NaN without one."""
+        """How well the places of the photos are found again in those of each row's copy, NaN where it is lost."""
         query = np.concatenate([_places(self.embedder.patches(photo, self.part)) for photo in self.photos])
         copies = self.copies.get([row.photo.photo_id for row in rows])
 
@@ -69,6 +65,13 @@ class Looks:
         return found
 
 
+def middle(embedder: Embedder, given: Sequence[Decoded], part: Box | None) -> Vectors:
+    """The direction `(D,)` between photos, or their part, the middle of each, and both seen in a mirror."""
+    squares = [embedder.prepare(photo, box) for photo in given for box in (part, inner(part))]
+    looks = [look for square in squares for look in (square, mirrored(square))]
+    return rerank.centroid(np.stack(list(in_order(embedder.embed_square, looks))))
+
+
 def first(method: Rerank | None) -> int:
     """How many hits are ordered anew."""
     return 0 if method is None else FIRST_PATCHES if method == "patches" else FIRST
@@ -80,21 +83,27 @@ def rescored(
     """What the candidates are ordered by, `(N,)`, NaN where one keeps its place.
 
     `found` are the vectors `(n, D)` of each candidate's photos, `best` its best photo; both stand first.
-    `looks` is there where the query is a photo.
+    `looks` is there where the query is a photo; what needs them leaves all as it is without.
     """
     match method:
         case "expansion":
-            near = np.stack([vectors[0] for vectors in found[:NEIGHBOURS]])
-            return _by_best(found, rerank.expanded(query, near, exact_scores(near, query), ALPHA))
+            near = _best(found[:NEIGHBOURS])
+            return by_best(found, rerank.expanded(query, near, exact_scores(near, query), ALPHA))
         case "reciprocal":
-            return rerank.reciprocal(query, np.stack([vectors[0] for vectors in found]), K1, K2, COSINE)
+            return rerank.reciprocal(query, _best(found), K1, K2, COSINE)
         case "centroid":
             return exact_scores(np.stack([rerank.centroid(vectors) for vectors in found]), query)
         case "views" if looks:
-            return _by_best(found, looks.middle())
+            return by_best(found, middle(looks.embedder, looks.photos, looks.part))
         case "patches" if looks:
-            return looks.similarities(best)
+            return with_patches(exact_scores(_best(found), query), looks.similarities(best))
     return np.full(len(found), np.nan)
+
+
+def with_patches(cosines: Scores, similarities: Scores) -> Scores:
+    """Cosines, and beside them how well places are found again."""
+    mixed: Scores = (1 - PATCHES) * cosines + PATCHES * similarities
+    return mixed
 
 
 def inner(part: Box | None) -> Box:
@@ -104,11 +113,17 @@ def inner(part: Box | None) -> Box:
     return x1 + across, y1 + down, x2 - across, y2 - down
 
 
-def _by_best(found: Sequence[Vectors], query: Vectors) -> Scores:
+def _best(found: Sequence[Vectors]) -> Vectors:
+    return np.stack([vectors[0] for vectors in found])
+
+
+def by_best(found: Sequence[Vectors], query: Vectors) -> Scores:
+    """The cosine of each candidate's best photo with another query."""
     return np.array([exact_scores(vectors, query).max() for vectors in found])
 
 
-def _mirrored(square: Pixels) -> Pixels:
+def mirrored(square: Pixels) -> Pixels:
+    """A prepared photo as a mirror shows it."""
     return np.ascontiguousarray(square[:, ::-1])
 
 
