@@ -64,7 +64,7 @@ def pairs(
     return tuple(_pairs(np.stack(squares), kinds, levels))
 
 
-def _pairs(small: Pixels, categories: npt.NDArray[np.int64], levels: int) -> list[tuple[int, int]]:
+def _pairs(small: Pixels, categories: npt.NDArray[np.int64], levels: int = LEVELS) -> list[tuple[int, int]]:
     """Pairs of `(N, 16, 16, 3)` that are of one category and nowhere further apart than `levels`.
 
     Where that holds, the means of larger places are no further apart either: their distance picks the candidates.
