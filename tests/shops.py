@@ -35,6 +35,12 @@ def picture(seed: int, size: int = 32) -> Pixels:
     return np.repeat(np.repeat(bands, size // 3 + 1, axis=0)[:size, np.newaxis], size, axis=1)
 
 
+def cloth(seed: int, size: int = 96) -> Pixels:
+    """A smooth pattern, as cloth is: not noise, which JPEG changes most."""
+    small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))
+
+
 def age(path: Path, seconds: int = 3600) -> None:
     """Sets a file's modification time back: the times of young files tell nothing."""
     stamp = time.time_ns() - seconds * 10**9

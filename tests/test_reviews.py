@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from test_twins import cloth
+from shops import cloth
 from twinset import manifest, protocols
 from twinset.cli.main import main
 from twinset.errors import ManifestError, PathError, TwinsetError, UsageError

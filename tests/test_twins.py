@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shops import picture
+from shops import cloth, picture
 from twinset import twins
 from twinset.evaluate import evaluate
 from twinset.protocols import PROTOCOLS
@@ -18,12 +18,6 @@ def save(folder: Path, name: str, pixels: Pixels, **options: int) -> Photo:
     """A photo's file, of an item of its own."""
     Image.fromarray(pixels).save(folder / name, **options)
     return Photo(name, name.split(".", maxsplit=1)[0], category="TOPS")
-
-
-def cloth(seed: int) -> Pixels:
-    """A smooth pattern, as cloth is: not noise, which JPEG changes most."""
-    small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(small).resize((96, 96), Image.Resampling.BICUBIC))
 
 
 def test_the_same_picture_saved_again_is_a_twin(tmp_path: Path) -> None:
@@ -42,6 +36,14 @@ def test_the_same_picture_saved_again_is_a_twin(tmp_path: Path) -> None:
     assert twins.find(photos, tmp_path) == ((0, 2), (0, 4), (2, 4))
     assert twins.find(photos[1:2], tmp_path) == ()
     assert twins.find([], tmp_path) == ()
+
+
+def test_a_copy_of_half_the_size_is_a_twin(tmp_path: Path) -> None:
+    """Its sides are rounded, and so it is of a slightly other shape."""
+    pixels = cloth(1, 256)[:, :201]
+    half = np.asarray(Image.fromarray(pixels).resize((100, 128), Image.Resampling.LANCZOS))
+    photos = [save(tmp_path, "a.png", pixels), save(tmp_path, "half.jpg", half, quality=75)]
+    assert twins.find(photos, tmp_path) == ((0, 1),)
 
 
 def test_another_category_or_another_box_is_no_twin(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_many_photos_against_a_slow_search(monkeypatch: pytest.MonkeyPatch) -> N
     pairs = [(i, j) for i in range(90) for j in range(i + 1, 90) if categories[i] == categories[j]]
     slow = [pair for pair in pairs if apart(*pair) <= twins.LEVELS]
     assert 20 < len(slow) < 400
-    assert sorted(twins._pairs(small, categories)) == slow
+    assert sorted(twins.pairs(small, categories)) == slow
 
 
 def test_recall_where_twins_of_right_answers_are_right_too() -> None:

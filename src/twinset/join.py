@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from twinset import manifest, twins
 from twinset.errors import ManifestError, PathError, UsageError
 from twinset.manifest.table import Manifest, require_place, write_rows
 from twinset.progress import SILENT, Progress
-from twinset.records import Fault, Photo
+from twinset.records import Fault, Photo, Pixels
 
 WHY: Final = {
     "copy_of_shop": "customers' photos are copies of a photo of the shop, left out",
@@ -20,9 +22,7 @@ WHY: Final = {
 }
 """The codes of the photos that are left out, besides the faults of each manifest."""
 _UNREADABLE: Final = "unreadable", "the photo cannot be read: twinset data check tells why"
-
-
-_LEVELS: Final = 30
+_LEVELS: Final = 16
 """A copy may differ so much, of 255, where `twins` compares: people save pictures smaller (docs/reviews.md)."""
 
 
@@ -70,10 +70,9 @@ def join(sources: Sequence[Path], out: Path, progress: Progress = SILENT) -> Joi
     """
     tables = [_table(source, out) for source in sources]
     rows, faults = _rows(sources, tables, out)
-    seen = list(twins.small([row.photo for row in rows], out.parent, progress))
+    seen = twins.look([row.photo for row in rows], out.parent, progress)
     good = [place for place, square in enumerate(seen) if square is not None]
-    pairs = twins.pairs([square for square in seen if square is not None], levels=_LEVELS)
-    left = _left_out([rows[place].photo for place in good], pairs)
+    left = _left_out([rows[place].photo for place in good], _pairs(seen))
     reasons = {good[place]: why for place, why in left.items()}
     reasons |= {place: _UNREADABLE for place, square in enumerate(seen) if square is None}
     kept = [row for place, row in enumerate(rows) if place not in reasons]
@@ -111,6 +110,12 @@ def _rows(sources: Sequence[Path], tables: Sequence[Manifest], out: Path) -> tup
             if rows.setdefault(path, row) is not row:
                 faults.append(Fault(photo.line, path, "duplicate_path", "the path stands in a manifest before"))
     return list(rows.values()), faults
+
+
+def _pairs(seen: Sequence[Pixels | None]) -> list[tuple[int, int]]:
+    """Photos that are near-identical, by their places among those that can be read."""
+    squares = [square for square in seen if square is not None]
+    return twins.pairs(np.stack(squares), np.zeros(len(squares), np.int64), _LEVELS) if squares else []
 
 
 def _left_out(photos: Sequence[Photo], pairs: Iterable[tuple[int, int]]) -> dict[int, tuple[str, str]]:

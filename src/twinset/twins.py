@@ -1,6 +1,6 @@
 """Near-identical photos: the same picture, perhaps saved again, whatever item it is said to show."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,13 @@ from twinset.records import Photo, Pixels
 LEVELS: Final = 10
 """Two photos are near-identical where no place of theirs differs by more, of 255.
 
-Photos saved again as JPEG of quality 75 came to 9 at most, another colour of a trim to 15 (docs/measuring.md).
+Photos saved again as JPEG of quality 50 came to 8 at most, another colour of a trim to 12 (docs/measuring.md).
 """
-_SMALL: Final = Preprocess(16, filter="box")
+_SMALL: Final = Preprocess(16, filter="bilinear", fit="squash")
+"""Squashed and smoothed: a copy of another size, its sides rounded otherwise, has its places where they were."""
 _COARSE: Final = 8
 _ROWS_AT_ONCE: Final = 2**24
+_PAIRS_AT_ONCE: Final = 4096
 
 
 def find(photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> tuple[tuple[int, int], ...] | None:
@@ -31,41 +33,32 @@ def find(photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> tu
 
     Of a photo with a box, what is in the box is looked at. None where one of the photos cannot be read.
     """
-    seen: list[Pixels] = []
-    with closing(small(photos, root, progress)) as squares:
-        for square in squares:
-            if square is None:
-                return None
-            seen.append(square)
-    return pairs(seen, [photo.category for photo in photos])
+    seen = look(photos, root, progress)
+    squares = [square for square in seen if square is not None]
+    if len(squares) < len(seen):
+        return None
+    categories = np.unique([photo.category for photo in photos], return_inverse=True)[1]
+    return tuple(pairs(np.stack(squares), categories)) if squares else ()
 
 
-def small(photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> Generator[Pixels | None]:
-    """Each photo as `(16, 16, 3)`, None where it cannot be read; what `pairs` compares."""
+def look(photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> list[Pixels | None]:
+    """Each photo, or what is in its box, as uint8 `(16, 16, 3)`; None for one that cannot be read."""
 
-    def square(photo: Photo) -> Pixels | None:
+    def small(photo: Photo) -> Pixels | None:
         try:
             decoded = photo_files.decode(photo_files.read_bytes(root / photo.path))
             return _SMALL.apply(decoded.pixels, in_fractions(photo.box, decoded))
         except InputError:
             return None
 
-    with closing(in_order(square, photos)) as squares:
-        yield from counted(squares, progress, "looking for twins", len(photos))
+    with closing(in_order(small, photos)) as squares:
+        return list(counted(squares, progress, "looking for twins", len(photos)))
 
 
-def pairs(
-    squares: Sequence[Pixels], categories: Sequence[str] | None = None, levels: int = LEVELS
-) -> tuple[tuple[int, int], ...]:
-    """Pairs of `small` photos that differ by at most `levels`, by place; of one category where these are given."""
-    if not squares:
-        return ()
-    kinds = np.unique(categories if categories is not None else [""] * len(squares), return_inverse=True)[1]
-    return tuple(_pairs(np.stack(squares), kinds, levels))
+def pairs(small: Pixels, groups: npt.NDArray[np.int64], levels: int = LEVELS) -> list[tuple[int, int]]:
+    """Pairs of `(N, 16, 16, 3)` of one group `(N,)` that are nowhere further apart than `levels`.
 
-
-def _pairs(small: Pixels, categories: npt.NDArray[np.int64], levels: int = LEVELS) -> list[tuple[int, int]]:
-    """Pairs of `(N, 16, 16, 3)` that are of one category and nowhere further apart than `levels`.
+    Told by their places, the smaller first.
 
     Where that holds, the means of larger places are no further apart either: their distance picks the candidates.
     """
@@ -79,13 +72,21 @@ def _pairs(small: Pixels, categories: npt.NDArray[np.int64], levels: int = LEVEL
     for start in range(0, count, step):
         part = slice(start, start + step)
         distance = square[part, np.newaxis] + square - 2 * (flat[part] @ flat.T)
-        one, other = np.nonzero((distance <= furthest) & (categories[part, np.newaxis] == categories))
+        one, other = np.nonzero((distance <= furthest) & (groups[part, np.newaxis] == groups))
         one += start
         later = one < other
-        pairs = zip(one[later].tolist(), other[later].tolist(), strict=True)
-        found += [(i, j) for i, j in pairs if _furthest(small[i], small[j]) <= levels]
+        found += _confirmed(small, one[later], other[later], levels)
     return found
 
 
-def _furthest(one: Pixels, other: Pixels) -> int:
-    return int(np.abs(one.astype(np.int16) - other).max())
+def _confirmed(
+    small: Pixels, one: npt.NDArray[np.int64], other: npt.NDArray[np.int64], levels: int
+) -> list[tuple[int, int]]:
+    """Those of some candidate pairs that are within `levels` at every place."""
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(one), _PAIRS_AT_ONCE):
+        left, right = one[start : start + _PAIRS_AT_ONCE], other[start : start + _PAIRS_AT_ONCE]
+        furthest = np.abs(small[left].astype(np.int16) - small[right]).max(axis=(1, 2, 3))
+        near = furthest <= levels
+        found += zip(left[near].tolist(), right[near].tolist(), strict=True)
+    return found
