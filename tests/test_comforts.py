@@ -235,6 +235,10 @@ def test_lines_tell_count_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) ->
         "indexing 2,000 of 80,000 · 2,000/s · 39 s left",
         "indexing 22,000 of 80,000 · 2,000/s · 29 s left",
     ]
+    lines.start("waiting", 10)
+    now[0] += 20
+    lines.advance(0)  # nothing is done yet: nothing to tell
+    assert len(told) == 2
 
 
 def test_one_photo_comes_from_standard_input(stocked: Path, capsys: Out) -> None:

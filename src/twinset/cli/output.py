@@ -145,7 +145,7 @@ class Lines:
         """Adds `count` finished units."""
         self._done += count
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next or not self._done:
             return
         self._next = now + _LINE_SECONDS
         rate = self._done / max(now - self._began, 1e-9)
