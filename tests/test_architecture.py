@@ -49,6 +49,7 @@ LEVELS = {
     "catalogue": 5,
     "join": 5,
     "evaluate": 6,
+    "audit": 7,
     "paired": 7,
     "report": 7,
     "training": 7,

@@ -1,4 +1,4 @@
-"""`data check`, `data split`, `data draw`; `data convert`, `data fetch` and `data join` are added."""
+"""`data check`, `data split`, `data draw`; the commands of `audit`, `convert`, `fetch` and `join` are added."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from twinset import manifest
-from twinset.cli import convert, fetch, join
+from twinset.cli import audit, convert, fetch, join
 from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, print_json, print_line, print_table
 from twinset.datasets import wardrobe
 from twinset.errors import GateError, PathError, UsageError
@@ -15,6 +15,7 @@ from twinset.manifest import Check
 from twinset.records import Photo
 
 app = typer.Typer(help="Look at manifests, split them, and make them.")
+audit.add_commands(app)
 app.add_typer(convert.app, name="convert")
 fetch.add_commands(app)
 join.add_commands(app)

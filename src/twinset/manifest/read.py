@@ -9,7 +9,7 @@ from typing import Final
 from twinset.errors import ManifestError, PathError
 from twinset.manifest import parquet
 from twinset.manifest.folder import folder_photos
-from twinset.manifest.table import Confined, Manifest, shortest, write_rows
+from twinset.manifest.table import Confined, Manifest, inert, shortest, write_rows
 from twinset.records import Box, Fault, Photo, photo_id
 
 MAIN: Final = "main"
@@ -92,12 +92,8 @@ def write_faults(path: Path, faults: Iterable[Fault]) -> None:
         PathError, DiskFullError, ResourceError: it cannot be written, by the reason.
 
     """
-    rows = ([fault.line, _inert(fault.path), fault.code, _inert(fault.message)] for fault in faults)
+    rows = ([fault.line, inert(fault.path), fault.code, inert(fault.message)] for fault in faults)
     write_rows(path, [["line", "path", "code", "message"], *rows])
-
-
-def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def _is(path: Path, kind: Callable[[Path], bool]) -> bool:

@@ -103,6 +103,15 @@ def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
         write_whole(path, text.getvalue().encode())
 
 
+def inert(text: str) -> str:
+    """A text as a spreadsheet shows it: one that it would take for a formula gets an apostrophe in front.
+
+    >>> inert("=1+1")
+    "'=1+1"
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
 def shortest(path: str) -> str:
     """A relative path in its shortest form.
 
