@@ -32,6 +32,7 @@ LEVELS = {
     "bundle": 2,
     "protocols": 2,
     "sheet": 2,
+    "webpage": 2,
     "vectors_file": 2,
     "published": 3,
     "card": 3,

@@ -22,7 +22,7 @@ WHY: Final = {
 }
 """The codes of the photos that are left out, besides the faults of each manifest."""
 _UNREADABLE: Final = "unreadable", "the photo cannot be read: twinset data check tells why"
-_LEVELS: Final = 20
+_LEVELS: Final = 30
 """A copy may differ so much, of 255, where `twins` compares: people save pictures smaller (docs/reviews.md)."""
 
 

@@ -1,24 +1,24 @@
 """An audit as one HTML page: every picture inside it, no script, nothing fetched."""
 
-import base64
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Final
 
 from twinset import photos as photo_files
+from twinset import webpage
 from twinset.audit.findings import KINDS, Audit, Finding, Kind, Limit, Pair
 from twinset.errors import InputError
 from twinset.progress import SILENT, Progress, counted
+from twinset.webpage import escaped
 
 _SHOWN: Final = 150
 """So many findings of a kind have their pictures on the page; `audit.csv` has all."""
 _PAIRS: Final = 6
 _SIDE: Final = 200
-_QUALITY: Final = 72
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_LONGEST: Final = 600
+"""Characters of a sentence that names items."""
 _STYLE: Final = """
-:root { color-scheme: light dark;
+:root {
   --paper: #fbfbf9; --card: #fff; --ink: #1c1c1e; --soft: #63636a; --rule: #dcdcd6; }
 @media (prefers-color-scheme: dark) {
   :root { --paper: #16171a; --card: #1f2125; --ink: #ececef; --soft: #a2a3ab; --rule: #36383e; }
@@ -55,18 +55,15 @@ def html(found: Audit, root: Path, title: str = "", progress: Progress = SILENT)
     paths = dict.fromkeys(path for pair in pairs for path, _ in _sides(pair))
     pictures = {path: _picture(root / path) for path in counted(paths, progress, "drawing", len(paths))}
     name = f"Audit of {title}" if title else "Audit"
-    links = "".join(f'<a href="#{kind}">{escape(_counted(kind, shown[kind]))}</a>' for kind in KINDS)
+    links = "".join(f'<a href="#{kind}">{escaped(_counted(kind, shown[kind]))}</a>' for kind in KINDS)
     parts = "".join(_part(kind, shown[kind], pictures) for kind in KINDS if shown[kind])
-    notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(name)}</title><style>{_STYLE}</style></head><body><h1>{escape(name)}</h1>"
-        f'<p class="soft">{found.photos:,} photos of {found.items:,} items. '
+    notes = "".join(f"<li>{escaped(note, _LONGEST)}</li>" for note in found.notes)
+    body = (
+        f'<h1>{escaped(name)}</h1><p class="soft">{found.photos:,} photos of {found.items:,} items. '
         "A finding is a hint to look, no proof.</p>"
-        f"<nav>{links}</nav>{f'<ul>{notes}</ul>' if notes else ''}{parts}{_limits(found.limits)}</body></html>\n"
+        f"<nav>{links}</nav>{f'<ul>{notes}</ul>' if notes else ''}{parts}{_limits(found.limits)}"
     )
+    return webpage.document(escaped(name), _STYLE, body, "twinset data audit")
 
 
 def _counted(kind: Kind, findings: Sequence[Finding]) -> str:
@@ -78,7 +75,7 @@ def _part(kind: Kind, findings: Sequence[Finding], pictures: dict[str, str]) -> 
     told = f'<p class="soft">{more:,} more stand in audit.csv.</p>' if more > 0 else ""
     heading = f"{KINDS[kind][:1].upper()}{KINDS[kind][1:]}: {len(findings):,}"
     cards = "".join(_card(finding, pictures) for finding in findings[:_SHOWN])
-    return f'<section id="{kind}"><h2>{escape(heading)}</h2><div class="findings">{cards}</div>{told}</section>'
+    return f'<section id="{kind}"><h2>{escaped(heading)}</h2><div class="findings">{cards}</div>{told}</section>'
 
 
 def _card(finding: Finding, pictures: dict[str, str]) -> str:
@@ -87,8 +84,8 @@ def _card(finding: Finding, pictures: dict[str, str]) -> str:
     rest = f'<p class="soft">and {more:,} more pairs</p>' if more > 0 else ""
     score = "" if finding.evidence != "embedding" else f", {finding.score:.2f} beyond the limit"
     return (
-        f"<article>{pairs}{rest}<p>{escape(finding.why)}</p><p>{escape(finding.mend)}</p>"
-        f'<p class="soft">by {escape(finding.evidence)}{score}</p></article>'
+        f"<article>{pairs}{rest}<p>{escaped(finding.why, _LONGEST)}</p><p>{escaped(finding.mend, _LONGEST)}</p>"
+        f'<p class="soft">by {escaped(finding.evidence)}{score}</p></article>'
     )
 
 
@@ -104,16 +101,15 @@ def _sides(pair: Pair) -> list[tuple[str, str]]:
 
 def _figure(path: str, item: str, picture: str) -> str:
     image = f'<img src="{picture}" alt="" loading="lazy">' if picture else "not readable"
-    return f"<figure><div>{image}</div><figcaption><b>{escape(item)}</b><br>{escape(path)}</figcaption></figure>"
+    return f"<figure><div>{image}</div><figcaption><b>{escaped(item)}</b><br>{escaped(path)}</figcaption></figure>"
 
 
 def _picture(path: Path) -> str:
     """A small JPEG as a data URI, empty where the photo cannot be read."""
     try:
-        small = photo_files.shrink(photo_files.read(path), _SIDE)
+        return webpage.picture(photo_files.read(path), _SIDE)
     except InputError:
         return ""
-    return f"data:image/jpeg;base64,{base64.b64encode(photo_files.encode_jpeg(small, _QUALITY)).decode()}"
 
 
 def _limits(limits: Sequence[Limit]) -> str:
@@ -121,7 +117,7 @@ def _limits(limits: Sequence[Limit]) -> str:
     if not limits:
         return ""
     rows = "".join(
-        f"<tr><td>{limit.kind.replace('_', ' ')}</td><td>{escape(limit.compared)}</td>"
+        f"<tr><td>{limit.kind.replace('_', ' ')}</td><td>{escaped(limit.compared)}</td>"
         f"<td>{limit.looked_at:,}</td><td>{_sight(limit)}</td></tr>"
         for limit in limits
     )

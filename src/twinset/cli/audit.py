@@ -60,9 +60,9 @@ def audit_command(
     table.require_photos()
     faults = list(table.faults)
     origin = Origin("vectors", str(vectors)) if vectors else Origin("bundle", bundle)
-    embeds, ignored = vectors_of(origin, table, talk, faults, device=device)
-    photos = unboxed(table.photos, ignored or ignore_boxes)
-    found = audit(photos, embeds, table.root, rate=rate, progress=talk.progress())
+    side = vectors_of(origin, table, talk, faults, device=device)
+    photos = unboxed(table.photos, side.boxes_ignored or ignore_boxes)
+    found = audit(photos, side.embeds, table.root, rate=rate, progress=talk.progress())
     talk.skipped(faults, table.rows, None)
     if out:
         write(found, table.root, out, title=source.name, progress=talk.progress())

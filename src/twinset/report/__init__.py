@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from twinset import arrow
+from twinset import arrow, webpage
 from twinset.errors import PathError
 from twinset.evaluate import Measured
 from twinset.files import appearing, to_disk
@@ -14,7 +14,7 @@ from twinset.progress import SILENT, Progress
 from twinset.records import Evaluation, Photo
 from twinset.report import charts, hits, page
 from twinset.report.facts import Facts, gather
-from twinset.report.page import MARK, Run
+from twinset.report.page import GENERATOR, Run
 from twinset.report.pictures import Look, thumbnails
 
 __all__ = ["PAGE", "Look", "Run", "check", "write"]
@@ -104,5 +104,5 @@ def _ours(out: Path) -> bool:
     if out.is_symlink() or not out.is_dir() or not (out / PAGE).is_file():
         return False
     with (out / PAGE).open(encoding="utf-8", errors="replace") as file:
-        marked = MARK in file.read(_HEAD)
+        marked = webpage.mark(GENERATOR) in file.read(_HEAD)
     return marked and all(_PARTS.fullmatch(path.name) and path.is_file() for path in out.iterdir())

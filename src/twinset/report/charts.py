@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twinset.errors import MissingExtraError
 from twinset.report.facts import Curve, Scores
-from twinset.report.text import queries, shown
+from twinset.report.text import queries
+from twinset.webpage import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

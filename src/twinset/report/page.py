@@ -6,15 +6,16 @@ from importlib import resources
 from pathlib import PurePath
 from typing import Final
 
+from twinset import webpage
 from twinset.datasets.deepfashion.literature import Beside
 from twinset.metrics import DEPTHS
 from twinset.records import Evaluation
 from twinset.report import charts, rows
 from twinset.report.facts import SEEN, Facts
-from twinset.report.text import escaped, percent
+from twinset.report.text import percent
+from twinset.webpage import escaped
 
-MARK: Final = '<meta name="generator" content="twinset report">'
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+GENERATOR: Final = "twinset report"
 _WIDE: Final = 0.1
 """From this width on an interval is called wide."""
 _HEADINGS: Final = {"recall": "Found among the first k", "categories": "By category", "scores": "Scores"}
@@ -55,18 +56,8 @@ def render(
         rows.unfound(facts.unfound, facts.all_unfound, facts.asked, pictures),
         _facts(result, run),
     ]
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            MARK,
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>",
-            *filter(None, sections),
-            "</main>\n</body>\n</html>\n",
-        ]
-    )
+    body = "\n".join(["<main>", *filter(None, sections), "</main>"])
+    return webpage.document(title, style, body, GENERATOR)
 
 
 def _head(result: Evaluation, run: Run) -> str:

@@ -1,10 +1,9 @@
 """Photos as small pictures inside a page."""
 
-import base64
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from twinset import photos
+from twinset import webpage
 from twinset.errors import CatalogueError, InputError
 from twinset.progress import SILENT, Progress, counted
 from twinset.records import Photo, Pixels
@@ -12,7 +11,6 @@ from twinset.records import Photo, Pixels
 Look = Callable[[Photo], Pixels]
 """The pixels of a photo; raises `InputError` or `CatalogueError` where it cannot be read."""
 LONG_SIDE: Final = 160
-_QUALITY: Final = 82
 
 
 def thumbnails(shown: Iterable[Photo], look: Look, progress: Progress = SILENT) -> dict[str, str]:
@@ -24,6 +22,5 @@ def thumbnails(shown: Iterable[Photo], look: Look, progress: Progress = SILENT) 
             pixels = look(photo)
         except (InputError, CatalogueError):
             continue
-        jpeg = photos.encode_jpeg(photos.shrink(pixels, LONG_SIDE), _QUALITY)
-        found[name] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+        found[name] = webpage.picture(pixels, LONG_SIDE)
     return found

@@ -5,7 +5,8 @@ from typing import Literal
 
 from twinset.records import Photo
 from twinset.report.facts import SEEN, Confused, Missed, Place, Unfound
-from twinset.report.text import escaped, queries
+from twinset.report.text import queries
+from twinset.webpage import escaped
 
 Pictures = Mapping[str, str]
 """Data URIs by photo id; empty where no photo can be read."""

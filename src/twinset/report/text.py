@@ -1,28 +1,4 @@
-"""Texts of other people's making, fit to be shown: nothing in them acts, turns round, or runs out of the page."""
-
-import html
-from typing import Final
-
-_LONGEST: Final = 90
-
-
-def shown(text: str, longest: int = _LONGEST) -> str:
-    """A text with what cannot be seen written out, cut where it is too long.
-
-    >>> shown("a\\u202eb\\n"), shown("abcdef", 4)
-    ('a\\\\u202eb\\\\n', 'abc…')
-    """
-    seen = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: longest + 1])
-    return seen if len(seen) <= longest else f"{seen[: longest - 1]}…"
-
-
-def escaped(text: str, longest: int = _LONGEST) -> str:
-    """A text for a page, between tags or in an attribute.
-
-    >>> escaped('<i title="a">')
-    '&lt;i title=&quot;a&quot;&gt;'
-    """
-    return html.escape(shown(text, longest), quote=True)
+"""Counts and shares in words."""
 
 
 def queries(count: int) -> str:
