@@ -305,7 +305,7 @@ def test_a_bundle_without_patches_is_told_so(tmp_path: Path) -> None:
     manifest = shop(tmp_path / "shop", 3)
     with Catalogue.build(tmp_path / "c", manifest, bundle=tmp_path / "b") as catalogue:
         assert len(catalogue.search(manifest.parent / "001/0.png", rerank="views")) == 3
-        with pytest.raises(UsageError, match="the catalogue's bundle has no patches: re-rank by something else"):
+        with pytest.raises(UsageError, match="the catalogue's bundle has no patches: re-rank by another method"):
             catalogue.search(manifest.parent / "001/0.png", rerank="patches")
 
 

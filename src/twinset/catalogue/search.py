@@ -52,7 +52,7 @@ def search(
         version = rows.live()
         embedder = live.embedder(version)
         if options.rerank == "patches" and not embedder.has_patches:
-            raise UsageError("the catalogue's bundle has no patches", "re-rank by something else")
+            raise UsageError("the catalogue's bundle has no patches", "re-rank by another method")
         query = _middle([embedder.embed(photo, part) for photo in decoded])
         wanted = suggest and part is None and embedder.has_patches
         suggested = boxes.of_photo(embedder, decoded[0]) if wanted else None
