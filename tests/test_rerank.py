@@ -244,6 +244,17 @@ def test_pages_join_to_one_answer(
     assert sorted(map(key, plain)) == sorted(map(key, whole))
 
 
+@pytest.mark.parametrize("options", ASKED, ids=str)
+def test_an_order_that_changes_nothing_changes_no_boost(many: tuple[Catalogue, Path], options: Any) -> None:
+    """A photo is its own centroid: with filters, boosts and stock, the answer is the plain one."""
+    catalogue, folder = many
+    query, options = folder / "033/0.png", options | {"by": "photo"}
+    assert (
+        catalogue.search(query, 90, rerank="centroid", **options).hits
+        == catalogue.search(query, 90, **options).hits
+    )
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_what_sinks_stays_below(many: tuple[Catalogue, Path], method: Rerank) -> None:
     """Out-of-stock items stay behind all others, and a large boost still puts an item first."""
