@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from twinset.errors import BundleError, PathError, did_you_mean
+from twinset.calibration import Calibration
+from twinset.errors import BundleError, PathError, UsageError, did_you_mean
 from twinset.files import write_whole
 from twinset.preprocess import Preprocess
 
@@ -24,7 +25,10 @@ _TEXTS: Final = ("name", "sha256", "precision", "backbone", "head", "trained_on"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `bundle.json` says. `recall` maps a protocol's name to a measured recall@1 (0-1)."""
+    """What `bundle.json` says. `recall` maps a protocol's name to a measured recall@1 (0-1).
+
+    `calibration` is that of a shop like those it will serve; a catalogue may have its own.
+    """
 
     name: str
     dim: int
@@ -37,6 +41,7 @@ class Facts:
     trained_on: str = ""
     licence: str = ""
     recall: Mapping[str, float] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,10 @@ def open_bundle(name: str | Path | None = None) -> Bundle:
             f"expected {facts.sha256[:12]}…",
             "copy the bundle again",
         )
-    return Bundle(facts, model, folder)
+    bundle = Bundle(facts, model, folder)
+    if facts.calibration is not None and facts.calibration.fingerprint != bundle.fingerprint:
+        raise BundleError(f"{folder / FACTS} has the calibration of another bundle", "calibrate it again")
+    return bundle
 
 
 def save(folder: Path, facts: Facts, model: bytes, card: str = "") -> None:
@@ -90,9 +98,42 @@ def save(folder: Path, facts: Facts, model: bytes, card: str = "") -> None:
     if card:
         write_whole(folder / CARD, card.encode())
     write_whole(folder / MODEL, model)
+    _write_facts(folder, facts)
+
+
+def _write_facts(folder: Path, facts: Facts) -> None:
+    """Writes `bundle.json`, whole."""
     told = asdict(facts) | {"preprocess": facts.preprocess.to_json()}
+    if facts.calibration is None:
+        del told["calibration"]
     text = json.dumps({"format": FORMAT} | told, indent=2) + "\n"
     write_whole(folder / FACTS, text.encode())
+
+
+def keep_calibration(bundle: Bundle, calibration: Calibration) -> None:
+    """Stores a calibration in a bundle's folder; its fingerprint stays.
+
+    Raises:
+        UsageError: the bundle comes with the package.
+        DiskFullError, ResourceError: as the machine has it.
+
+    """
+    check_own(bundle)
+    _write_facts(bundle.folder, replace(bundle.facts, calibration=calibration))
+
+
+def check_own(bundle: Bundle) -> None:
+    """Refuses to change a bundle that comes with the package.
+
+    Raises:
+        UsageError: it does.
+
+    """
+    if bundle.folder.resolve().is_relative_to(Path(str(resources.files("twinset"))).resolve()):
+        raise UsageError(
+            f"{bundle.folder} comes with the package and is not changed",
+            "calibrate a catalogue with --catalogue, or copy the bundle's folder and name the copy",
+        )
 
 
 def check_out(out: Path) -> None:
@@ -163,6 +204,8 @@ def _facts(raw: dict[str, Any], path: Path) -> Facts:
     unknown = set(raw) - {f.name for f in fields(Facts)}
     if unknown:
         raise BundleError(f"{path} has unknown facts {sorted(unknown)}", "install a newer twinset")
+    if raw.get("calibration") is not None:
+        raw["calibration"] = Calibration.of(raw["calibration"])
     facts = Facts(preprocess=Preprocess.of(raw.pop("preprocess")), **raw)
     for name in _TEXTS:
         if not isinstance(getattr(facts, name), str):

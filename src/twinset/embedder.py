@@ -59,6 +59,7 @@ class Embedder:
         self.batch = None if self.device == "cpu" else _batch(self._preprocess.size)
         self.dim = bundle.facts.dim
         self.fingerprint = bundle.fingerprint
+        self.calibration = bundle.facts.calibration
         self.has_patches = self._runtime.has_patches
         twice = 2 * self._preprocess.size
         self.closer = replace(self._preprocess, size=twice) if twice <= MAX_SIZE else self._preprocess
@@ -143,12 +144,20 @@ class Embedder:
             )
 
 
-def embed_photos(embedder: Embedder, photos: Sequence[Photo], root: Path, progress: Progress = SILENT) -> Embedded:
-    """Embeds the photos of a manifest, each from its box where it has one."""
+def embed_photos(
+    embedder: Embedder,
+    photos: Sequence[Photo],
+    root: Path,
+    progress: Progress = SILENT,
+    change: Callable[[Photo, Decoded], Decoded] | None = None,
+) -> Embedded:
+    """Embeds the photos of a manifest, each from its box where it has one, or whole as `change` makes them."""
 
     def prepare(photo: Photo) -> tuple[Fault | None, Pixels | None]:
         try:
             decoded = photo_files.decode(photo_files.read_bytes(root / photo.path))
+            if change is not None:
+                return None, embedder.prepare(change(photo, decoded))
             return None, embedder.prepare(decoded, in_fractions(photo.box, decoded))
         except InputError as error:
             return Fault(photo.line, photo.path, error.code, str(error)), None

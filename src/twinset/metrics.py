@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from twinset.records import Estimate
+
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
-Estimate = tuple[float, float, float]
-"""A mean, and the ends of its 95 % interval."""
 
 DEPTHS: Final = (1, 5, 10, 20, 50)
 FIGURES: Final = (*(f"recall@{k}" for k in DEPTHS), "map", "map@r", "mrr", "ndcg@50")
@@ -90,7 +90,7 @@ def table(ranks: Sequence[Ints]) -> npt.NDArray[np.float64]:
 
 
 def bootstrap(
-    values: Floats, groups: Sequence[str], *, resamples: int = 1000, seed: int = 0
+    values: Floats, groups: Sequence[str] | Ints, *, resamples: int = 1000, seed: int = 0
 ) -> list[tuple[float, float]]:
     """95 % percentile intervals of the column means of `values` `(Q, M)`, resampling whole groups.
 
@@ -100,6 +100,15 @@ def bootstrap(
     >>> bootstrap(np.ones((4, 1)), ["a", "a", "b", "c"])
     [(1.0, 1.0)]
     """
+    means = resampled(values, groups, resamples=resamples, seed=seed)
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    return [(float(lo), float(hi)) for lo, hi in zip(low, high, strict=True)]
+
+
+def resampled(
+    values: Floats, groups: Sequence[str] | Ints, *, resamples: int = 1000, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """The column means of `values` `(Q, M)` in each draw `(R, M)` from which `bootstrap` takes intervals."""
     _, codes = np.unique(np.asarray(groups), return_inverse=True)
     sizes = np.bincount(codes).astype(np.float64)
     sums = np.stack([np.bincount(codes, weights=column) for column in values.T], axis=1)
@@ -108,11 +117,10 @@ def bootstrap(
     for row in means:
         times = np.bincount(generator.integers(0, len(sizes), len(sizes)), minlength=len(sizes))
         row[:] = times @ sums / (times @ sizes)
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    return [(float(lo), float(hi)) for lo, hi in zip(low, high, strict=True)]
+    return means
 
 
-def estimates(values: Floats, groups: Sequence[str], *, seed: int = 0) -> tuple[Estimate, ...]:
+def estimates(values: Floats, groups: Sequence[str] | Ints, *, seed: int = 0) -> tuple[Estimate, ...]:
     """The mean of each column of `values` `(Q, M)`, and its interval by `bootstrap`.
 
     Where `values` are the differences of two systems, query by query, these are paired: both are resampled alike.

@@ -13,6 +13,8 @@ Pixels = npt.NDArray[np.uint8]
 Vectors = npt.NDArray[np.float32]
 """Embeddings: float32 `(N, D)`, or one `(D,)`, each of length 1."""
 
+Estimate = tuple[float, float, float]
+"""A mean, and the ends of its 95 % interval."""
 Box = tuple[float, float, float, float]
 """`x1, y1, x2, y2` of the upright photo: pixels in a manifest, fractions 0-1 in a query."""
 
@@ -116,12 +118,27 @@ class CatalogueState:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrated:
+    """By what an answer's probabilities were told: something fitted on a gallery of `items` items.
+
+    Where `simulated`, shop photos stood in for customers', changed as a phone would. Where the item is not there,
+    at most `false_alarms` (0-1) of the answers are promised to claim something close.
+    """
+
+    simulated: bool
+    false_alarms: float
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """All of one search; iterates over its hits. `ms` holds milliseconds of decode, embed, search, total.
 
     `boxes` are parts of the photo to search with, the best first, in fractions 0-1 of it upright; None where they
     were not asked for, a box was given, or the bundle has no patches. They count as `embed` in `ms`.
     `facets` counts, by field and value, the items that pass the filters, most frequent values first.
+    `nothing_close` says that no hit is near enough to claim that the item is there; it and `calibration` are None
+    where nothing is calibrated.
     """
 
     hits: tuple[Hit, ...]
@@ -133,6 +150,7 @@ class Answer:
     categories: tuple[Mapping[str, Any], ...] | None = None
     boxes: tuple[Box, ...] | None = None
     facets: Mapping[str, Mapping[str, int]] | None = None
+    calibration: Calibrated | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -40,6 +40,12 @@ class Candidates:
         """Whether a photo may be found."""
         return self.kept is None or bool(self.kept[number])
 
+    def items(self, columns: Columns | None, every: int) -> int:
+        """How many items may be found, of `every` one."""
+        if columns is None or self.kept is None:
+            return every
+        return len(np.unique(columns.column("item_id").codes[self.kept]))
+
     def lift_of(self, number: int) -> float:
         """What is added to a photo's score."""
         return 0.0 if self.lift is None else float(self.lift[number])

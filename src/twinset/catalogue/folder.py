@@ -3,13 +3,15 @@
 import re
 import stat
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from twinset import bundle as bundles
 from twinset.bundle import Bundle
+from twinset.calibration import Calibration
 from twinset.errors import CatalogueError, FingerprintError, PathError, disk_errors
 from twinset.files import write_whole
 from twinset.store import copies, rows, salvage
@@ -26,6 +28,8 @@ QUERIES: Final = "queries"
 Index = Literal["exact", "hnsw"]
 """How the nearest are found: by looking at all photos, or where those are many by a graph."""
 _ABOUT: Final = "catalogue.json"
+Stamp = tuple[int, int, int]
+"""Which `catalogue.json` lies there: its number in the file system, its size and its time."""
 _PARTS: Final = re.compile(
     rf"bundles|derived|{QUERIES}|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp|\.damaged)?(-wal|-shm|-journal)?|{salvage.PLACE}"
 )
@@ -34,12 +38,24 @@ _PARTS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFolder:
-    """A catalogue's folder, its id and its name, and the index that was asked for."""
+    """A catalogue's folder, its id and its name, and the index that was asked for.
+
+    `calibrations` are its own, by the fingerprint of the bundle whose vectors they are of.
+    """
 
     path: Path
     id: str
     name: str
     index: Index = "exact"
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+
+    def stamp(self) -> Stamp | None:
+        """Which `catalogue.json` lies there now; None where it is gone."""
+        try:
+            facts = (self.path / _ABOUT).stat()
+        except OSError:
+            return None
+        return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
     def derived(self, version: Version) -> Path:
         """Where what is derived for a version lies."""
@@ -100,7 +116,7 @@ def open_folder(path: Path) -> CatalogueFolder:
         raise CatalogueError(
             f"{path} has format {facts['format']}, this program reads up to {FORMAT}", "install a newer twinset"
         )
-    return CatalogueFolder(path, facts["id"], facts["name"], facts.get("index", "exact"))
+    return CatalogueFolder(path, facts["id"], facts["name"], facts.get("index", "exact"), facts["calibrations"])
 
 
 def require(path: Path) -> None:
@@ -119,10 +135,24 @@ def _facts(about: Path) -> dict[str, Any] | None:
     try:
         facts = unsealed(about.read_text(encoding="utf-8"))
         kinds = [type(facts[name]) for name in ("format", "id", "name")]
+        facts["calibrations"] = calibrations_of(facts.get("calibrations", {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     known = facts.get("index", "exact") in get_args(Index)
     return facts if known and kinds == [int, str, str] and facts["format"] > 0 else None
+
+
+def calibrations_of(raw: Mapping[str, Any]) -> dict[str, Calibration]:
+    """Calibrations by fingerprint, as they are stored.
+
+    Raises:
+        ValueError, AttributeError: they are none.
+
+    """
+    found = {name: Calibration.of(each) for name, each in raw.items()}
+    if any(each.fingerprint != name for name, each in found.items()):
+        raise ValueError("a calibration is of another bundle")
+    return found
 
 
 def renew(path: Path) -> bool:
@@ -171,9 +201,11 @@ def _make(path: Path, bundle: Bundle) -> None:
     complete(path, _name(path))
 
 
-def complete(path: Path, name: str, index: Index = "exact") -> CatalogueFolder:
+def complete(
+    path: Path, name: str, index: Index = "exact", calibrations: Mapping[str, Calibration] | None = None
+) -> CatalogueFolder:
     """Writes `catalogue.json`, with an id of its own, into a folder that holds all else; opens it."""
-    return _write(CatalogueFolder(path, uuid.uuid4().hex, name, index))
+    return _write(CatalogueFolder(path, uuid.uuid4().hex, name, index, calibrations or {}))
 
 
 def choose_index(path: Path, index: Index | None) -> CatalogueFolder:
@@ -182,10 +214,18 @@ def choose_index(path: Path, index: Index | None) -> CatalogueFolder:
     return folder if index in (None, folder.index) else _write(replace(folder, index=index))
 
 
+def keep_calibration(path: Path, calibration: Calibration) -> CatalogueFolder:
+    """Stores a calibration, by a writer; it replaces that of the same bundle."""
+    folder = open_folder(path)
+    return _write(replace(folder, calibrations={**folder.calibrations, calibration.fingerprint: calibration}))
+
+
 def _write(folder: CatalogueFolder) -> CatalogueFolder:
     facts: dict[str, Any] = {"format": FORMAT, "id": folder.id, "name": folder.name}
     if folder.index != "exact":
         facts["index"] = folder.index
+    if folder.calibrations:
+        facts["calibrations"] = {name: each.to_json() for name, each in folder.calibrations.items()}
     write_whole(folder.path / _ABOUT, (sealed(facts, indent=2) + "\n").encode())
     return open_folder(folder.path)
 

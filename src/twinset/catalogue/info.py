@@ -1,10 +1,14 @@
 """What a catalogue holds, in figures."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from twinset.catalogue.folder import CatalogueFolder
+from twinset.errors import IntegrityError
+from twinset.records import Calibrated
 from twinset.store import graph
 from twinset.store.rows import Rows, Source
+from twinset.store.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,18 @@ class VersionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationInfo(Calibrated):
+    """What the live version's probabilities come from: the `catalogue`'s own calibration, or its `bundle`'s."""
+
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Info:
     """What `info` tells; `bytes` is the folder's size, `built` the UTC time of the last run.
 
-    `index` is `exact` or `hnsw`, `graph` how many vectors the graph is of.
+    `index` is `exact` or `hnsw`, `graph` how many vectors the graph is of. `calibration` is None where hits have no
+    probability.
     """
 
     photos: int
@@ -38,6 +50,7 @@ class Info:
     graph: int
     sources: tuple[Source, ...]
     versions: tuple[VersionInfo, ...]
+    calibration: CalibrationInfo | None
 
 
 def look(folder: CatalogueFolder, rows: Rows) -> Info:
@@ -67,4 +80,15 @@ def look(folder: CatalogueFolder, rows: Rows) -> Info:
                 )
                 for each in rows.versions.all()
             ),
+            calibration=_calibration(folder, version),
         )
+
+
+def _calibration(folder: CatalogueFolder, version: Version) -> CalibrationInfo | None:
+    own = folder.calibrations.get(version.fingerprint)
+    with suppress(IntegrityError):  # `verify` tells of a damaged bundle
+        found = own or folder.bundle(version).facts.calibration
+        if found is not None:
+            of = "bundle" if own is None else "catalogue"
+            return CalibrationInfo(found.simulated, found.false_alarms, found.items, of)
+    return None

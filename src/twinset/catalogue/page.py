@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from twinset import group, rerank
+from twinset.calibration import Calibration
 from twinset.catalogue import reorder
 from twinset.catalogue.candidates import Candidates, key_of, of_styles
 from twinset.catalogue.cursor import Cursor
@@ -30,7 +31,7 @@ from twinset.store.view import View, exact_scores
 class Search:
     """One query, inside a snapshot of the rows; the photos `without`, by number, are left out.
 
-    `looks` is there where the query is a photo.
+    `looks` is there where the query is a photo, `calibration` where it was fitted on such searches: items, by one.
     """
 
     rows: Rows
@@ -40,6 +41,7 @@ class Search:
     options: SearchOptions
     without: tuple[int, ...] = ()
     looks: Looks | None = None
+    calibration: Calibration | None = None
 
     def name(self) -> str:
         """Equal for the pages of one search."""
@@ -96,18 +98,25 @@ class Pages:
         tail = self._plain(missing, head.last)
         return Page(shown + tail.shown, tail.more, tail.last)
 
+    def best(self, k: int) -> Sequence[Ranked]:
+        """The first by their scores alone, whatever lifts them or is asked of them."""
+        return self._ranked(replace(self.view, lift=None), -1.0, k)[0]
+
     def _plain(self, k: int, after: Ranked | None) -> Page:
-        asked = self.asked
-        ranked, more = group.rank(
-            lambda depth: self.view.search(asked.query, depth, asked.options.least),
-            lambda ids: [key_of(row.photo, asked.options) for row in asked.rows.in_order(ids)],
-            len(self.view),
-            k,
-            after,
-        )
+        ranked, more = self._ranked(self.view, self.asked.options.least, k, after)
         members = self._members(ranked)
         ranked = self._settled(ranked, members)
         return Page([members[r.key] for r in ranked], more, ranked[-1] if ranked else None)
+
+    def _ranked(self, view: View, least: float, k: int, after: Ranked | None = None) -> tuple[list[Ranked], bool]:
+        asked = self.asked
+        return group.rank(
+            lambda depth: view.search(asked.query, depth, least),
+            lambda ids: [key_of(row.photo, asked.options) for row in asked.rows.in_order(ids)],
+            len(view),
+            k,
+            after,
+        )
 
     def _reordered(self, head: list[list[Member]], method: Rerank) -> list[list[Member]]:
         """The same in another order: their cosines are dealt out anew, and then lifted as ever."""

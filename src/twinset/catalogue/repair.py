@@ -28,6 +28,9 @@ from twinset.store.versions import Version
 
 T = TypeVar("T")
 _AT_ONCE: Final = 256
+_RENEWED: Final = (
+    "catalogue.json is written anew; if the catalogue had a calibration of its own: calibrate it again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def repair(path: str | Path, progress: Progress = SILENT) -> list[str]:
     path = Path(path)
     folders.require(path)
     with writing(path):
-        done = ["catalogue.json is written anew"] if folders.renew(path) else []
+        done = [_RENEWED] if folders.renew(path) else []
         folder = folders.open_folder(path)
         done += _swept(path)
         lost = _databases(path, done)

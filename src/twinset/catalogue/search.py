@@ -11,12 +11,14 @@ from twinset import boxes, photos, rerank
 from twinset.catalogue.candidates import Candidates, choose
 from twinset.catalogue.cursor import Cursor, place
 from twinset.catalogue.facets import count
+from twinset.catalogue.likely import Likely, judge
 from twinset.catalogue.options import SearchOptions
 from twinset.catalogue.page import Member, Pages, Search
 from twinset.catalogue.reorder import Looks
 from twinset.catalogue.versions import Live
 from twinset.embedder import query_box
 from twinset.errors import NEAREST, CatalogueError, InputError, UnknownItemError, UsageError, did_you_mean
+from twinset.group import Ranked
 from twinset.records import Answer, Box, Hit, PhotoHit, Vectors
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
@@ -57,7 +59,9 @@ def search(
         wanted = suggest and part is None and embedder.has_patches
         suggested = boxes.of_photo(embedder, decoded[0]) if wanted else None
         clock.append(time.perf_counter())
-        answer = _answer(Search(rows, live, version, query, options, looks=Looks(embedder, decoded, part, copies)))
+        looks = Looks(embedder, decoded, part, copies)
+        calibration = live.calibration(version) if options.by == "item" and len(given) == 1 else None
+        answer = _answer(Search(rows, live, version, query, options, looks=looks, calibration=calibration))
     clock.append(time.perf_counter())
     return replace(answer, ms=_milliseconds(clock), boxes=suggested)
 
@@ -139,27 +143,33 @@ def _answer(asked: Search) -> Answer:
     known = asked.live.state(asked.version, state)
     columns = asked.live.columns(state) if options.need_columns or asked.without else None
     chosen = Candidates() if columns is None else choose(columns, options, asked.without)
-    page = Pages(asked, chosen.of(view), chosen, columns).behind(after)
+    pages = Pages(asked, chosen.of(view), chosen, columns)
+    page = pages.behind(after)
     first = after.rank + 1 if after else 1
+    plain = after is None and chosen.lift is None and options.rerank is None
+    best = [Ranked(one[0].row.photo.item_id, one[0].score) for one in page.shown] if plain else []
+    likely = judge(asked.calibration, chosen.items(columns, known.items), best, pages.best)
     end = first + len(page.shown) - 1
     return Answer(
-        hits=tuple(_hit(rank, members) for rank, members in enumerate(page.shown, first)),
+        hits=tuple(_hit(rank, members, likely) for rank, members in enumerate(page.shown, first)),
         query_id=uuid.uuid4().hex,
         next=Cursor(number, state.sequence, name, end, page.last).encode() if page.more and page.last else None,
         catalogue=known,
         ms={},
+        nothing_close=likely.nothing_close,
+        calibration=likely.told,
         facets=count(columns, chosen.kept) if options.facets and columns and chosen.kept is not None else None,
     )
 
 
-def _hit(rank: int, members: Sequence[Member]) -> Hit:
+def _hit(rank: int, members: Sequence[Member], likely: Likely) -> Hit:
     best = members[0].row.photo
     rest = {k: v for k, v in best.attributes.items() if k not in ("split", "style", "title", "url")}
     return Hit(
         rank=rank,
         item_id=best.item_id,
         score=members[0].score,
-        probability=None,
+        probability=likely.probability(best.item_id, members[0].score),
         category=best.category,
         style=best.value("style"),
         title=best.value("title"),

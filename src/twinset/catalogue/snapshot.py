@@ -47,7 +47,7 @@ def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, pro
         for version in versions:
             bundle = folder.bundle(version)
             bundles.save(place / "bundles" / bundle.fingerprint, bundle.facts, bundle.model)
-        made = folders.complete(place, folder.name, folder.index)
+        made = folders.complete(place, folder.name, folder.index, folders.open_folder(folder.path).calibrations)
         table = Rows(place)
         try:
             derived.catch_up(made, table, table.live(), progress=progress)

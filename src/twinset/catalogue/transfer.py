@@ -1,14 +1,15 @@
 """A catalogue → one Parquet file with its bundle beside it, and back; neither ever holds it all in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from twinset import bundle as bundles
 from twinset.bundle import Bundle
+from twinset.calibration import Calibration
 from twinset.catalogue import derived, parquet
 from twinset.catalogue import folder as folders
 from twinset.catalogue.folder import CatalogueFolder
@@ -58,8 +59,9 @@ def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progres
                 for record in group:
                     sums = sums.plus(record)
             sources = [asdict(source) for source in rows.sources()]
-            told = {"name": folder.name, "version": asdict(version), "sources": sources}
-            file.finish({**told, "sums": sums})
+            told = {"name": folder.name, "version": asdict(version), "sources": sources, "sums": sums}
+            own = folders.open_folder(folder.path).calibrations.get(version.fingerprint)
+            file.finish(told | ({"calibrations": {version.fingerprint: own.to_json()}} if own else {}))
     return sums.photos
 
 
@@ -89,12 +91,13 @@ def load(
     with appearing(out) as place, parquet.reading(path) as dumped:
         facts = dumped.facts
         version = Version(**facts["version"])
+        calibrations = _calibrations(path, facts)
         opened = _bundle(path, bundle, version)
         check_space(out, path.stat().st_size + len(opened.model))
         place.mkdir()
         _refill(place, version, dumped, Sums(*facts["sums"]), path, progress=progress)
         bundles.save(place / "bundles" / opened.fingerprint, opened.facts, opened.model)
-        made = folders.complete(place, facts["name"])
+        made = folders.complete(place, facts["name"], calibrations=calibrations)
         rows = Rows(place, write=True)
         try:
             with rows.transaction():
@@ -143,6 +146,13 @@ def _refill(
             f"{expected.photos:,}",
             "copy the file again, or dump the catalogue again",
         )
+
+
+def _calibrations(path: Path, facts: Mapping[str, Any]) -> dict[str, Calibration]:
+    try:
+        return folders.calibrations_of(facts.get("calibrations", {}))
+    except (ValueError, AttributeError) as error:
+        raise DumpError(f"{path} is damaged: {error}", "dump the catalogue again") from error
 
 
 def _bundle(path: Path, named: str | Path | None, version: Version) -> Bundle:

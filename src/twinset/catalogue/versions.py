@@ -4,8 +4,9 @@ import logging
 import threading
 from typing import Final
 
+from twinset.calibration import Calibration
 from twinset.catalogue import derived
-from twinset.catalogue.folder import CatalogueFolder
+from twinset.catalogue.folder import CatalogueFolder, Stamp, open_folder
 from twinset.embedder import Embedder
 from twinset.errors import CatalogueError
 from twinset.records import CatalogueState
@@ -33,6 +34,7 @@ class Live:
         self._graph: tuple[int, int] | None = None
         self._columns: Columns | None = None
         self._state: CatalogueState | None = None
+        self._stamp: Stamp | None = folder.stamp()
 
     def close(self) -> None:
         """Lets the model and the mapped vectors go."""
@@ -49,6 +51,15 @@ class Live:
                 known = Embedder(self._folder.bundle(version), device)
                 self._embedders[device] = known
             return known
+
+    def calibration(self, version: Version) -> Calibration | None:
+        """A version's calibration: the catalogue's own, as it is stored now, else that of its bundle."""
+        with self._lock:
+            there = self._folder.stamp()
+            if there not in (None, self._stamp):
+                self._folder, self._stamp = open_folder(self._folder.path), there
+            own = self._folder.calibrations.get(version.fingerprint)
+        return own or self.embedder(version).calibration
 
     def view(self, version: Version, state: State) -> View:
         """The vectors at a state, inside a snapshot of the rows."""

@@ -28,11 +28,19 @@ def info_command(catalogue: CatalogueDir, json: Json = False, quiet: Quiet = Fal
     if json:
         print_json(facts)
         return
-    sources, versions = facts.pop("sources"), facts.pop("versions")
+    sources, versions, calibration = facts.pop("sources"), facts.pop("versions"), facts.pop("calibration")
     rows = [[name, f"{value:,}" if isinstance(value, int) else value] for name, value in facts.items()]
     rows += [["source", f"{source['name']}: {source['root']}"] for source in sources]
     rows += [["version", _version_line(version)] for version in versions]
+    rows.append(["calibration", _calibration_line(calibration)])
     print_table(["", catalogue.name], rows)
+
+
+def _calibration_line(facts: dict[str, Any] | None) -> str:
+    if facts is None:
+        return "none: hits have no probability, see `twinset calibrate`"
+    told = f"of the {facts['of']}, fitted on {facts['items']:,} items, {facts['false_alarms']:.0%} false alarms"
+    return told + (", simulated" if facts["simulated"] else "")
 
 
 def _version_line(version: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from twinset.cli.output import (
 )
 from twinset.embedder import query_box
 from twinset.errors import UsageError
-from twinset.records import Answer, Box
+from twinset.records import Answer, Box, Hit
 from twinset.sheet import Tile
 
 K = Annotated[int, typer.Option("-k", help="How many items.")]
@@ -231,8 +231,14 @@ def _print(answer: Answer, talk: Talk, sheet_: Path | None, *, json: bool) -> No
     if json:
         print_json(answer.to_json())
         return
-    rows = [[str(hit.rank), hit.item_id, f"{hit.score:.3f}", hit.category, hit.title, hit.photo] for hit in answer]
-    print_table(["#", "item", "score", "category", "title", "photo"], rows, right=["#", "score"])
+    likely = ["probability"] if answer.calibration else []
+    rows = [
+        [str(hit.rank), hit.item_id, f"{hit.score:.3f}", *_percent(hit), hit.category, hit.title, hit.photo]
+        for hit in answer
+    ]
+    header = ["#", "item", "score", *likely, "category", "title", "photo"]
+    print_table(header, rows, right=["#", "score", *likely])
+    _say_close(answer, talk)
     if answer.facets is not None:
         print_line("")
         print_table(["field", "value", "items"], list(_facet_rows(answer.facets)), right=["items"])
@@ -242,6 +248,21 @@ def _print(answer: Answer, talk: Talk, sheet_: Path | None, *, json: bool) -> No
         talk.say(f"more: --cursor {answer.next}")
     if sheet_ is not None:
         talk.say(f"sheet: {sheet_}")
+
+
+def _percent(hit: Hit) -> list[str]:
+    return [] if hit.probability is None else [f"{hit.probability:.0%}"]
+
+
+def _say_close(answer: Answer, talk: Talk) -> None:
+    told = answer.calibration
+    if told is None:
+        return
+    if answer.nothing_close:
+        alarms = f"of what is not there, at most {told.false_alarms:.0%} is to be told as close"
+        talk.say(f"nothing close: no item passes the bar ({alarms})")
+    if told.simulated:
+        talk.say("probabilities are of simulated photos, no customers': see docs/calibration.md")
 
 
 def _facet_rows(facets: Mapping[str, Mapping[str, int]]) -> Iterator[list[str]]:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from twinset.catalogue.comparison.queries import Kind
-from twinset.metrics import Estimate
-from twinset.records import Photo
+from twinset.records import Estimate, Photo
 
 K: Final = 10
 DEPTHS: Final = (1, 5, 20)
