@@ -264,6 +264,7 @@ def test_info_and_verify_have_their_json(shop: Path, capsys: Out) -> None:
         "versions",
         "index",
         "graph",
+        "calibration",
     }
     assert main(["verify", "-c", str(shop / "shop.catalogue"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"ok": True, "repaired": [], "problems": []}
@@ -390,7 +391,7 @@ def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     searching = ("demo", "index", "search", "similar", "remove", "info", "verify")
     keeping = ("snapshot", "dump", "load", "upgrade")
-    for command in (*searching, *keeping, "embed", "evaluate", "compare", "fit", "export", "doctor"):
+    for command in (*searching, *keeping, "embed", "evaluate", "compare", "calibrate", "fit", "export", "doctor"):
         assert main([command, "--help"]) == 0
         assert f"twinset {command}" in readme
     for command in ("check", "split", "convert", "draw", "join"):

@@ -241,19 +241,6 @@ def test_lines_tell_count_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) ->
     assert len(told) == 2
 
 
-def test_lines_of_a_slow_beginning_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is done after two seconds there is no rate to tell."""
-    now, told = [100.0], list[str]()
-    monkeypatch.setattr(output.time, "monotonic", lambda: now[0])
-    lines = output.Lines(told.append)
-    lines.start("indexing", 10)
-    now[0] += 5
-    lines.advance(0)
-    assert told == []
-    lines.advance(5)
-    assert told == ["indexing 5 of 10 · 1/s · 5 s left"]
-
-
 def test_one_photo_comes_from_standard_input(stocked: Path, capsys: Out) -> None:
     """Through a real pipe, beside others; twice it is refused."""
     command = [sys.executable, "-m", "twinset", "search", "-", str(stocked / "000/1.png"), "-c", str(stocked / "c")]

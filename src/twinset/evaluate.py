@@ -83,13 +83,13 @@ def measure(
     """
     queries, gallery = protocols.select(photos, protocol, split)
     queries = _kept(queries, keep, protocol, split)
-    both = {_name(photo): photo for photo in (*queries, *gallery)}
+    both = {photo.key: photo for photo in (*queries, *gallery)}
     embedded, vectors = embeds(list(both.values()))
-    row = {_name(photo): i for i, photo in enumerate(embedded)}
-    queries = [photo for photo in queries if _name(photo) in row]
-    gallery = [photo for photo in gallery if _name(photo) in row]
+    row = {photo.key: i for i, photo in enumerate(embedded)}
+    queries = [photo for photo in queries if photo.key in row]
+    gallery = [photo for photo in gallery if photo.key in row]
     pairs = _pairs(gallery, twins, protocol.relevant)
-    rows = np.array([row[_name(photo)] for photo in queries], np.int64)
+    rows = np.array([row[photo.key] for photo in queries], np.int64)
     codes = _codes(embedded, protocol.relevant)
     ranking = _ranking(rows, gallery, row, vectors, codes=codes, protocol=protocol, pairs=pairs, progress=progress)
     if not len(ranking.query):
@@ -144,11 +144,6 @@ def _kept(queries: Sequence[Photo], keep: Callable[[Photo], bool], protocol: Pro
     return kept
 
 
-def _name(photo: Photo) -> str:
-    """What tells photos apart: two sources of a catalogue may have one path."""
-    return f"{photo.path}\0{photo.photo_id}"
-
-
 def _codes(photos: Sequence[Photo], relevant: str) -> npt.NDArray[np.int64]:
     """A number for each value of the relevant column; -1 where it is empty, which is relevant to nothing."""
     values = np.array([photo.value(relevant) for photo in photos], dtype=np.str_)
@@ -167,9 +162,9 @@ def _ranking(
     pairs: Sequence[tuple[int, int]] | None,
     progress: Progress,
 ) -> Ranking:
-    names = [photo.item_id if protocol.level == "item" else _name(photo) for photo in gallery]
+    names = [photo.item_id if protocol.level == "item" else photo.key for photo in gallery]
     units = np.unique(np.array(names, dtype=np.str_), return_inverse=True)[1]
-    rows = np.array([row[_name(photo)] for photo in gallery], np.int64)
+    rows = np.array([row[photo.key] for photo in gallery], np.int64)
     alike: defaultdict[int, list[int]] = defaultdict(list)
     for one, other in pairs or ():
         alike[one].append(other)

@@ -46,6 +46,11 @@ class Photo:
     photo_id: str = ""
     line: int = 0
 
+    @property
+    def key(self) -> str:
+        """What tells it from every other photo, of several sources too."""
+        return f"{self.path}\0{self.photo_id}"
+
     def value(self, name: str) -> str:
         """The text of a manifest column, empty where the photo has none."""
         match name:

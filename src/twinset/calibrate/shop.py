@@ -28,22 +28,22 @@ def questions(
         NoQueriesError: no query is left.
 
     """
-    row = {photo.path: place for place, photo in enumerate(embedded)}
-    gallery = [photo for photo in gallery if photo.path in row]
-    place = {photo.path: i for i, photo in enumerate(gallery)}
+    row = {photo.key: place for place, photo in enumerate(embedded)}
+    gallery = [photo for photo in gallery if photo.key in row]
+    place = {photo.key: i for i, photo in enumerate(gallery)}
     photos = Counter(photo.item_id for photo in gallery)
-    asked = [photo for photo in queries if photo.path in row and photos[photo.item_id] > (photo.path in place)]
+    asked = [photo for photo in queries if photo.key in row and photos[photo.item_id] > (photo.key in place)]
     if not asked:
         raise NoQueriesError(
             f"none of {len(queries):,} queries has a right item among {len(gallery):,} gallery photos",
             "choose others with --protocol, --split, --queries or --gallery, or try --simulate",
         )
     return _questions(
-        vectors[[row[photo.path] for photo in asked]],
+        vectors[[row[photo.key] for photo in asked]],
         asked,
-        np.array([place.get(photo.path, -1) for photo in asked]),
+        np.array([place.get(photo.key, -1) for photo in asked]),
         gallery=gallery,
-        vectors=vectors[[row[photo.path] for photo in gallery]],
+        vectors=vectors[[row[photo.key] for photo in gallery]],
     )
 
 
@@ -80,10 +80,10 @@ def simulated(
 
     A copy does not find the photo that it is made of, unless its item has no other.
     """
-    place = {photo.path: i for i, photo in enumerate(gallery)}
+    place = {photo.key: i for i, photo in enumerate(gallery)}
     photos = Counter(photo.item_id for photo in gallery)
     lone = np.array([photos[photo.item_id] == 1 for photo in shown])
-    own = np.array([place[photo.path] for photo in shown])
+    own = np.array([place[photo.key] for photo in shown])
     asked = _questions(queries, shown, np.where(lone, -1, own), gallery=gallery, vectors=vectors)
     return asked, int(lone.sum())
 
