@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -485,6 +485,32 @@ def test_calibrate_tells_what_it_found(place: Path, shop: Path, capsys: Out) -> 
     seen = capsys.readouterr()
     assert "nothing close" in seen.err
     assert "%" in seen.out
+
+
+def test_customers_photos_of_another_folder_calibrate_alike(place: Path, shop: Path, tmp_path: Path) -> None:
+    """Where the manifest is no source of the catalogue, its photos are searched in all that the catalogue holds."""
+    own = tmp_path / "own"
+    own.mkdir()
+    rows = ["path,item_id"]
+    for photo in sorted(shop.glob("*-customer-*.png")):
+        shutil.copy(photo, own)
+        rows.append(f"{photo.name},i{photo.name[:2]}")
+    (own / "mine.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    before = calibrated_model(place)
+    assert main(["calibrate", str(own / "mine.csv"), "-c", str(place), "-q"]) == 0
+    after = calibrated_model(place)
+    assert np.allclose(astuple(before), astuple(after), rtol=1e-6)
+
+
+def test_another_order_of_the_first_hits_changes_no_probability(known: Path, shop: Path) -> None:
+    """They are told by plain scores, whatever orders the hits."""
+    with Catalogue(known) as opened:
+        photo = shop / "03-customer-0.png"
+        plain = {hit.item_id: hit.probability for hit in opened.search(photo, k=ITEMS)}
+        for rerank in ("expansion", "reciprocal", "centroid", "views"):
+            answer = opened.search(photo, k=ITEMS, rerank=rerank)
+            assert {hit.item_id: hit.probability for hit in answer} == plain
+            assert not answer.nothing_close
 
 
 def test_where_a_calibration_cannot_be_kept(known: Path, shop: Path, capsys: Out) -> None:
