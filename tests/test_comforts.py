@@ -130,6 +130,7 @@ def test_suggestions(stocked: Path, capsys: Out) -> None:
         (["evaluate", manifest, "--protocol", "leave-one"], "did you mean leave-one-out?"),
         (["evaluate", manifest, "--relevant", "Item"], "did you mean item_id?"),
         (["search", str(stocked / "000/0.png"), "-c", place, "--boost", "Price<5:+1"], "did you mean price?"),
+        (["search", "x.png", "-c", place, "--rerank", "centriod"], "did you mean centroid?"),
         (["similar", "I005", "-c", place], "did you mean i005 or "),
         (["remove", "i05", "-c", place], "did you mean i005?"),
         (["remove", "--photo", "000/2.png", "-c", place], "did you mean 000/1.png or 000/0.png or "),

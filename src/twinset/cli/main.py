@@ -1,5 +1,6 @@
 """The program `twinset`: its commands, and how errors end it."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from typer.exceptions import TyperException
 from twinset import __version__
 from twinset.cli import admin, calibrate, compare, data, demo, export, keep, measure, search, train, upgrade
 from twinset.cli.output import print_json, print_line, printable
-from twinset.errors import GateError, ResourceError, TwinsetError, UsageError, disk_errors
+from twinset.errors import GateError, ResourceError, TwinsetError, UsageError, did_you_mean, disk_errors
 
 INTERRUPTED: Final = 130
+_NO_CHOICE: Final = re.compile(r"'([^']*)' is not one of (.*)")
+"""What the parser says of a value that is none of an option's."""
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -72,6 +75,8 @@ def _usage(error: TyperException) -> UsageError:
     if not suggestion:
         message, _, suggestion = message.partition(" (Possible options: ")
     mend = f"did you mean {suggestion.rstrip(')?')}?" if suggestion else "see twinset --help"
+    if choice := _NO_CHOICE.search(message):
+        mend = did_you_mean(choice[1], re.findall("'([^']+)'", choice[2]), mend)
     return UsageError(message.rstrip("."), mend)
 
 
