@@ -25,6 +25,7 @@ def tests() -> tuple[int, list[dict[str, object]]]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-m", "deep", "-o", "junit_family=xunit1"]
+        command += ["--numprocesses", "auto", "--dist", "loadscope"]
         command += [f"--junitxml={report}", f"--basetemp={folder}/tests"]
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         cases = ElementTree.parse(report).getroot().iter("testcase")
