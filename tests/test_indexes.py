@@ -325,6 +325,23 @@ def test_a_graph_is_built_anew_when_a_tenth_has_changed(rows: Rows, tmp_path: Pa
     assert graph.stamp(folder) is None
 
 
+def test_a_graph_that_finds_too_little_is_built_once_and_not_walked(
+    rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told; searches are exact, and the next run does not build it again."""
+    monkeypatch.setattr(graph, "_RECALL", 1.1)
+    folder = tmp_path / "derived"
+    add(rows, units(300, 1))
+    view = up_to_date(rows, folder)
+    assert "searches stay exact" in caplog.text
+    assert view.graph is not None
+    assert len(view.graph.nearest(units(1, 2)[0], 10, 300)) == 0
+    first = graph.stamp(folder)
+    add(rows, units(3, 2), first=400)
+    up_to_date(rows, folder)
+    assert graph.stamp(folder) == first
+
+
 def test_vectors_that_are_rewritten_lose_their_graph(rows: Rows, tmp_path: Path) -> None:
     """A rewrite moves rows: the graph over the old ones is taken away, and built by the next `index`."""
     folder = tmp_path / "derived"

@@ -136,7 +136,8 @@ def catch_up(folder: Path, matrix: Matrix, ids: Ids, cores: int, progress: Progr
     """Builds the graph, by a writer, where there is none or a tenth of what it is of has changed.
 
     `ids` are the photos' numbers, -1 where a row no longer counts. It is built on `cores` threads; readers go on
-    with the old graph until the new one takes its place. Where no width finds enough of a sample there is none.
+    with the old graph until the new one takes its place. Where no width finds enough of a sample, looking at all
+    vectors goes on.
 
     Raises:
         MissingExtraError: FAISS is not installed.
@@ -156,8 +157,7 @@ def catch_up(folder: Path, matrix: Matrix, ids: Ids, cores: int, progress: Progr
     width = _tuned(Walker(body, matrix.vectors), matrix.vectors)
     if width is None:
         _LOG.warning("%s: no walk finds %.1f %% of the nearest: searches stay exact", folder, 100 * _RECALL)
-        discard(folder)
-        return
+        width = len(ids)  # never walked, and kept: the next run need not find out again
     sha256 = hashlib.sha256(body.data).hexdigest()
     header = _Header(matrix.catalogue, matrix.version, len(ids), alive, matrix.sums, width, sha256)
     write_whole(folder / NAME, sealed.head({"format": _FORMAT} | asdict(header)), body.data)
