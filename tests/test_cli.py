@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from twinset import Catalogue
+from twinset.cli.answers import _facet_rows
 from twinset.cli.main import main
-from twinset.cli.search import _facet_rows
 from twinset.datasets import wardrobe
 
 Out = pytest.CaptureFixture[str]

@@ -1,17 +1,17 @@
 """`index`, `search`, `similar`, `remove`."""
 
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from twinset import photos, sheet
+from twinset import photos
 from twinset.catalogue import Catalogue, IndexOptions, index
 from twinset.catalogue.build import SKIPPED
 from twinset.catalogue.folder import Index
 from twinset.catalogue.options import Asked, By, OutOfStock, Rerank
+from twinset.cli.answers import draw, say_boxes, show
 from twinset.cli.explain import Explain, check_explain, draw_explanation
 from twinset.cli.output import (
     Bundle,
@@ -24,11 +24,10 @@ from twinset.cli.output import (
     Talk,
     print_json,
     print_line,
-    print_table,
 )
 from twinset.embedder import query_box
 from twinset.errors import UsageError
-from twinset.records import Answer, Box, Hit
+from twinset.records import Box
 from twinset.sheet import Tile
 
 K = Annotated[int, typer.Option("-k", help="How many items.")]
@@ -47,9 +46,6 @@ Reranked = Annotated[
 ]
 Sheet = Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet (.png or .jpg).")]
 Facets = Annotated[bool, typer.Option("--facets", help="Count items by category and attributes.")]
-
-_FACET_VALUES: Final = 10
-"""How many values of a field the table of facets shows; `--json` has them all."""
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -138,15 +134,15 @@ def search_command(
     with Catalogue(catalogue) as opened:
         answer = opened.search(given, k, box=part, boxes=boxes, **asked)
         if sheet_ is not None:
-            _draw(opened, Tile(photos.read(given[0]), ("query",), "query", part), answer, sheet_)
+            draw(opened, Tile(photos.read(given[0]), ("query",), "query", part), answer, sheet_)
         if explain is not None:
             draw_explanation(opened, given[0], part, answer, explain)
     talk = Talk(quiet)
-    _print(answer, talk, sheet_, json=json)
+    show(answer, talk, sheet_, json=json)
     if explain is not None:
         talk.say(f"explained: {explain}")
     if not json and boxes:
-        _say_boxes(talk, part, answer)
+        say_boxes(talk, part, answer)
 
 
 def similar_command(
@@ -170,8 +166,8 @@ def similar_command(
     with Catalogue(catalogue) as opened:
         answer = opened.similar(item_id, k, **asked)
         if sheet_ is not None:
-            _draw(opened, Tile(photos.read(opened.portrait(item_id)), (item_id,), "query"), answer, sheet_)
-    _print(answer, Talk(quiet), sheet_, json=json)
+            draw(opened, Tile(photos.read(opened.portrait(item_id)), (item_id,), "query"), answer, sheet_)
+    show(answer, Talk(quiet), sheet_, json=json)
 
 
 def remove_command(
@@ -227,52 +223,6 @@ def _bytes(name: str) -> bytes:
     return sys.stdin.buffer.read(photos.MAX_BYTES + 1) if name == "-" else photos.read_bytes(name)
 
 
-def _print(answer: Answer, talk: Talk, sheet_: Path | None, *, json: bool) -> None:
-    if json:
-        print_json(answer.to_json())
-        return
-    likely = ["probability"] if answer.calibration else []
-    rows = [
-        [str(hit.rank), hit.item_id, f"{hit.score:.3f}", *_percent(hit), hit.category, hit.title, hit.photo]
-        for hit in answer
-    ]
-    header = ["#", "item", "score", *likely, "category", "title", "photo"]
-    print_table(header, rows, right=["#", "score", *likely])
-    _say_close(answer, talk)
-    if answer.facets is not None:
-        print_line("")
-        print_table(["field", "value", "items"], list(_facet_rows(answer.facets)), right=["items"])
-    if not answer.hits:
-        talk.say("nothing is found: no photo passes what is asked for")
-    if answer.next:
-        talk.say(f"more: --cursor {answer.next}")
-    if sheet_ is not None:
-        talk.say(f"sheet: {sheet_}")
-
-
-def _percent(hit: Hit) -> list[str]:
-    return [] if hit.probability is None else [f"{hit.probability:.0%}"]
-
-
-def _say_close(answer: Answer, talk: Talk) -> None:
-    told = answer.calibration
-    if told is None:
-        return
-    if answer.nothing_close:
-        alarms = f"of what is not there, at most {told.false_alarms:.0%} is to be told as close"
-        talk.say(f"nothing close: no item passes the bar ({alarms})")
-    if told.simulated:
-        talk.say("probabilities are of simulated photos, no customers': see docs/calibration.md")
-
-
-def _facet_rows(facets: Mapping[str, Mapping[str, int]]) -> Iterator[list[str]]:
-    for name, values in facets.items():
-        for value, count in list(values.items())[:_FACET_VALUES]:
-            yield [name, value, f"{count:,}"]
-        if len(values) > _FACET_VALUES:
-            yield [name, f"… {len(values) - _FACET_VALUES} more values", ""]
-
-
 def _box(text: str | None) -> Box | None:
     if text is None:
         return None
@@ -280,22 +230,3 @@ def _box(text: str | None) -> Box | None:
         return query_box([float(side) for side in text.split(",")])
     except ValueError as error:
         raise UsageError(f"--box {text!r} is no box", "give x1,y1,x2,y2 from 0 to 1") from error
-
-
-def _say_boxes(talk: Talk, part: Box | None, answer: Answer) -> None:
-    if answer.boxes is None:
-        talk.say(f"no boxes: {'one is given' if part else 'this bundle has no patches'}")
-    elif not answer.boxes:
-        talk.say("no boxes: nothing stands out")
-    for box in answer.boxes or ():
-        talk.say(f"try: --box {','.join(f'{side:.3f}' for side in box)}")
-
-
-def _draw(catalogue: Catalogue, query: Tile, answer: Answer, path: Path) -> None:
-    copies = catalogue.copy([hit.photo_id for hit in answer])
-    hits = [
-        Tile(photos.read(copies[hit.photo_id]), (f"{hit.rank}   {hit.score:.3f}   {hit.item_id}", hit.title))
-        for hit in answer
-        if hit.photo_id in copies
-    ]
-    sheet.save(path, sheet.answer_sheet(query, hits))
