@@ -48,6 +48,7 @@ PHOTO_CODES: Final = {
     "unsupported_mode": 415,
     "truncated_photo": 422,
     "broken_photo": 422,
+    "photo_too_heavy": 422,
     "bad_box": 422,
 }
 """The codes of `PhotoError`, each with its HTTP status."""

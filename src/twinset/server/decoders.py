@@ -1,0 +1,160 @@
+"""Photos decoded in processes of their own: one that dies, hangs or swells costs the request that it served."""
+
+import json
+import os
+import queue
+import socket
+import subprocess
+import sys
+import time
+from typing import Final
+
+import numpy as np
+
+from twinset.errors import PhotoError, ResourceError
+from twinset.photos import Decoded, check_size
+from twinset.server.decoder import LENGTH, REPLY, THERE, Refusal, heavy
+
+_PATIENCE: Final = 5.0
+"""Seconds that one photo may take."""
+_STARTING: Final = 20.0
+"""Seconds that a process may take to begin, on a busy machine."""
+
+
+class Decoders:
+    """As many processes as are asked for; may be used by any number of threads.
+
+    A process that ends is replaced when the next photo comes.
+    """
+
+    def __init__(self, count: int, patience: float = _PATIENCE) -> None:
+        self._patience = patience
+        self._idle: queue.LifoQueue[_Process] = queue.LifoQueue()
+        self._all = [_Process() for _ in range(count)]
+        for process in self._all:
+            self._idle.put(process)
+
+    def decode(self, data: bytes) -> Decoded:
+        """As `photos.decode`.
+
+        Raises:
+            PhotoError: as there; also where the photo takes too long or too much memory, or ends its process.
+            ResourceError: no process can be begun.
+
+        """
+        check_size(len(data))
+        process = self._idle.get()
+        try:
+            return process.decode(data, self._patience)
+        finally:
+            self._idle.put(process)
+
+    def pids(self) -> list[int]:
+        """The processes that are there now."""
+        return [process.pid for process in self._all if process.pid]
+
+    def close(self) -> None:
+        """Ends the processes."""
+        for process in self._all:
+            process.end()
+
+
+class _Process:
+    """One process and the socket to it; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its number, 0 while there is none."""
+        return self._child.pid if self._child else 0
+
+    def decode(self, data: bytes, patience: float) -> Decoded:
+        """One photo; in a new process once more where one ends, for something else may have ended it."""
+        for _ in range(2):
+            line = self._ready()
+            try:
+                return _asked(line, data, time.monotonic() + patience)
+            except TimeoutError:
+                self.end()
+                raise _error(heavy("time")) from None
+            except OSError:
+                self.end()
+        ended = "the photo ended the process that decoded it"
+        raise PhotoError("photo_too_heavy", ended, "save it again, smaller")
+
+    def end(self) -> None:
+        """Kills the process, if there is one."""
+        line, child, self._line, self._child = self._line, self._child, None, None
+        if line is not None:
+            line.close()
+        if child is not None:
+            child.kill()
+            child.wait()
+
+    def _ready(self) -> socket.socket:
+        if self._child is not None and self._child.poll() is not None:
+            self.end()
+        if self._line is None:
+            self._begin()
+        if self._line is None:
+            raise ResourceError("the server is closing", "ask again")
+        return self._line
+
+    def _begin(self) -> None:
+        """Begins the process, and waits until it says that it is there."""
+        self._line, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "twinset.server.decoder", str(theirs.fileno())]
+        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        try:
+            with theirs:
+                self._child = subprocess.Popen(  # noqa: S603 - our own module
+                    command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=os.environ | threads
+                )
+            _received(self._line, len(THERE), time.monotonic() + _STARTING)
+        except OSError as error:
+            self.end()
+            raise ResourceError(f"no decoder can be begun: {error}", "see `twinset doctor`") from error
+
+
+def _asked(line: socket.socket, data: bytes, until: float) -> Decoded:
+    """What the process on the other side makes of a photo.
+
+    Raises:
+        PhotoError: it refuses it.
+        OSError: it does not answer in time, or has ended.
+
+    """
+    for part in (LENGTH.pack(len(data)), data):
+        _limit(line, until)
+        line.sendall(part)
+    refused, *shape, width, height = REPLY.unpack(_received(line, REPLY.size, until))
+    if refused:
+        raise _error(Refusal(*json.loads(_received(line, refused, until))))
+    pixels = np.frombuffer(_received(line, 3 * shape[0] * shape[1], until), np.uint8)
+    return Decoded(pixels.reshape(*shape, 3), width, height)
+
+
+def _received(line: socket.socket, count: int, until: float) -> bytearray:
+    buffer = bytearray(count)
+    rest = memoryview(buffer)
+    while rest:
+        _limit(line, until)
+        read = line.recv_into(rest)
+        if not read:
+            raise ConnectionResetError("the decoder has ended")
+        rest = rest[read:]
+    return buffer
+
+
+def _limit(line: socket.socket, until: float) -> None:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    line.settimeout(left)
+
+
+def _error(refusal: Refusal) -> PhotoError:
+    return PhotoError(refusal.code, refusal.message, refusal.mend)
