@@ -28,6 +28,7 @@
     │   ├── OutOfMemoryError         out_of_memory          5   503
     │   ├── BusyError                catalogue_busy         5   503
     │   └── ReadOnlyError            read_only              5   503
+    ├── RequestError                 (one of REQUEST_CODES) 2   400 to 503
     ├── GateError                    gate_failed            1   422
     └── DivergedError                diverged               1   422
 """
@@ -72,6 +73,28 @@ FETCH_CODES: Final = (
     "not_fetched",
 )
 """The codes of `FetchError`."""
+REQUEST_CODES: Final = {
+    "bad_request": 400,
+    "bad_form": 400,
+    "wrong_key": 401,
+    "admin_only": 403,
+    "cross_site": 403,
+    "events_off": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "too_slow": 408,
+    "query_expired": 410,
+    "body_too_large": 413,
+    "wrong_type": 415,
+    "wrong_host": 421,
+    "bad_parameter": 422,
+    "too_many_requests": 429,
+    "quota_used": 429,
+    "internal": 500,
+    "overloaded": 503,
+    "not_ready": 503,
+}
+"""The codes of `RequestError`, each with its HTTP status."""
 NEAREST: Final = 3
 """How many ids are told in place of one that is unknown."""
 _MOST_COMPARED: Final = 20_000
@@ -256,6 +279,21 @@ class ReadOnlyError(ResourceError):
     """The folder may not be written, and what is asked needs it."""
 
     code = "read_only"
+
+
+class RequestError(TwinsetError):
+    """A request that a server refuses; `code` is one of `REQUEST_CODES`.
+
+    `after` is how many seconds to wait before asking again, where that is of use.
+    """
+
+    exit_code = 2
+
+    def __init__(self, code: str, message: str, mend: str = "", *, after: int | None = None) -> None:
+        super().__init__(message, mend)
+        self.code = code
+        self.http_status = REQUEST_CODES[code]
+        self.after = after
 
 
 class GateError(TwinsetError):

@@ -1,0 +1,58 @@
+"""Where requests wait for a core: a bounded queue, and as many threads as there are cores."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from twinset.embedder import cores
+from twinset.errors import RequestError
+
+T = TypeVar("T")
+
+
+class Desk:
+    """Work for the cores; at most `queue` pieces of it wait or are done at once.
+
+    A photo is decoded, embedded and searched by one thread, which waits for a decoder meanwhile: more threads than
+    cores would only make all of them slower.
+    """
+
+    def __init__(self, queue: int) -> None:
+        self._queue = queue
+        self._here = 0
+        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="desk")
+        self._open = True
+
+    @property
+    def here(self) -> int:
+        """How many wait or are served."""
+        return self._here
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue, held as long as the `with` lasts; in the event loop's thread.
+
+        Raises:
+            RequestError: the queue is full, or the server stops.
+
+        """
+        if not self._open:
+            raise RequestError("not_ready", "the server is stopping", "ask again", after=5)
+        if self._here >= self._queue:
+            raise RequestError("overloaded", f"{self._queue} requests are waiting", "ask again", after=1)
+        self._here += 1
+        try:
+            yield
+        finally:
+            self._here -= 1
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` gives, on one of the threads; for who has a place."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def close(self) -> None:
+        """Lets nobody in any more; who waits is served."""
+        self._open = False
+        self._pool.shutdown(wait=True)

@@ -1,0 +1,107 @@
+"""The first that every request meets: by which name, from which page, and what each answer carries."""
+
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from twinset.errors import RequestError, TwinsetError
+from twinset.server.hosts import Doors
+from twinset.server.problems import problem
+
+_CARRIED: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_CLOSED: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_METHODS: Final = "GET, POST, OPTIONS"
+_HEADERS: Final = "authorization, content-type"
+_EXPOSED: Final = "Retry-After, X-Request-ID"
+
+
+class Guard:
+    """ASGI: refuses what comes by a wrong name or from a wrong page, before anything of it is read.
+
+    `scope["state"]` gets `request_id`, and `client`, the address that asks.
+    """
+
+    def __init__(self, app: ASGIApp, doors: Doors) -> None:
+        self._app = app
+        self._doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection of ASGI."""
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id = uuid.uuid4().hex
+        peer = scope.get("client")
+        state["client"] = self._doors.client(peer[0] if peer else "", headers.get("x-forwarded-for"))
+        origin: str | None = None
+
+        async def carried(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _carry(MutableHeaders(scope=message), request_id, origin)
+            await send(message)
+
+        try:
+            self._doors.check_host(headers.getlist("host"))
+            origin = self._doors.check_site(scope["method"], headers)
+        except RequestError as error:
+            await problem(error, request_id)(scope, receive, carried)
+            return
+        if origin is not None and scope["method"] == "OPTIONS":
+            await _preflight()(scope, receive, carried)
+            return
+        await self._answer(scope, receive, carried)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except TwinsetError as error:
+            if begun:
+                raise
+            await problem(error, scope["state"]["request_id"])(scope, receive, send)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+
+def _carry(headers: MutableHeaders, request_id: str, origin: str | None) -> None:
+    for name, value in _CARRIED.items():
+        headers[name] = value
+    headers["X-Request-ID"] = request_id
+    headers.setdefault("Content-Security-Policy", _CLOSED)
+    headers.setdefault("Cache-Control", "no-store")
+    headers.add_vary_header("Origin")
+    if origin is None:
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return
+    headers["Access-Control-Allow-Origin"] = origin
+    headers["Access-Control-Expose-Headers"] = _EXPOSED
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
+def _preflight() -> Response:
+    allowed = {
+        "Access-Control-Allow-Methods": _METHODS,
+        "Access-Control-Allow-Headers": _HEADERS,
+        "Access-Control-Max-Age": "600",
+    }
+    return Response(status_code=204, headers=allowed)

@@ -1,0 +1,49 @@
+"""Errors as RFC 9457 tells them over HTTP: `application/problem+json`, with the code of the error tree."""
+
+import logging
+from typing import Any, Final
+
+from starlette.responses import JSONResponse
+
+from twinset.errors import IntegrityError, PathError, PhotoError, RequestError, ResourceError, TwinsetError
+
+_LOG: Final = logging.getLogger(__name__)
+_INSIDE: Final = "the server could not answer"
+_MEND_INSIDE: Final = "tell the shop this request_id: its log says more"
+
+
+class Problem(JSONResponse):
+    """The answer to a request that failed."""
+
+    media_type = "application/problem+json"
+
+
+def problem(error: TwinsetError, request_id: str) -> Problem:
+    """What a client is told of an error; of what is wrong inside, which names files, only that it is so."""
+    told = _told(error)
+    if told is not error:
+        _LOG.error("%s: %s", request_id, error)
+    facts: dict[str, Any] = {
+        "type": f"urn:twinset:{told.code}",
+        "title": told.code.replace("_", " "),
+        "status": told.http_status,
+        "detail": told.message,
+        "code": told.code,
+        "mend": told.mend,
+        "request_id": request_id,
+    }
+    after = told.after if isinstance(told, RequestError) else None
+    headers = {} if after is None else {"Retry-After": str(after)}
+    if told.code == "wrong_key":
+        headers["WWW-Authenticate"] = "Bearer"
+    return Problem(facts, told.http_status, headers)
+
+
+def _told(error: TwinsetError) -> TwinsetError:
+    if isinstance(error, PhotoError | RequestError):
+        return error
+    if isinstance(error, ResourceError):
+        return RequestError("overloaded", "the server is short of something", _MEND_INSIDE, after=5)
+    if isinstance(error, IntegrityError | PathError) or error.http_status >= 500:
+        return RequestError("internal", _INSIDE, _MEND_INSIDE)
+    return error
