@@ -13,16 +13,16 @@ T = TypeVar("T")
 
 
 class Desk:
-    """Work for the cores; at most `queue` pieces of it wait or are done at once.
+    """Work for the cores, or for fewer threads; at most `queue` pieces of it wait or are done at once.
 
     A photo is decoded, embedded and searched by one thread, which waits for a decoder meanwhile: more threads than
     cores would only make all of them slower.
     """
 
-    def __init__(self, queue: int) -> None:
+    def __init__(self, queue: int, threads: int | None = None) -> None:
         self._queue = queue
         self._here = 0
-        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="desk")
+        self._pool = ThreadPoolExecutor(threads or cores(), thread_name_prefix="desk")
         self._open = True
 
     @property

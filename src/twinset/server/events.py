@@ -68,7 +68,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What became of the answers of one bundle: counts, and by position how many showed it and how many were clicked."""
+    """What became of the answers of one bundle: counts, and by position how many showed it and were clicked."""
 
     fingerprint: str
     versions: tuple[int, ...]

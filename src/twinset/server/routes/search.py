@@ -1,0 +1,123 @@
+"""`/v1/search`, `/v1/items/{id}/similar`, `/v1/feedback`: from a photo, an item or a verdict to an answer."""
+
+import time
+from dataclasses import replace
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from twinset.catalogue import Catalogue
+from twinset.errors import FingerprintError, RequestError
+from twinset.records import Answer
+from twinset.server import intake
+from twinset.server.parameters import Listing, Looking, Text
+from twinset.server.problems import PROBLEMS
+from twinset.server.remembered import Remembered
+from twinset.server.service import Served, Service, searcher
+
+router: Final = APIRouter(prefix="/v1", dependencies=[Depends(searcher)], responses=PROBLEMS, tags=["search"])
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [intake.PHOTO],
+                    "properties": {
+                        intake.PHOTO: {"type": "array", "items": {"type": "string", "format": "binary"}}
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+class Verdict(BaseModel):
+    """What a shopper says of the items of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query_id: Text
+    positive: Annotated[list[Text], Field(max_length=50)] = []
+    negative: Annotated[list[Text], Field(max_length=50)] = []
+
+
+@router.post("/search", response_model=Answer, openapi_extra=_BODY)
+async def search(request: Request, asked: Annotated[Looking, Query()], service: Served) -> JSONResponse:
+    """The items nearest to a photo, or to several photos of one garment."""
+    asked.check(service.settings)
+    name, catalogue = service.catalogue(asked.catalogue)
+    part = asked.part()
+    with service.desk.place():
+        started = time.perf_counter()
+        given = await intake.photos(request, service.settings.most_photos, service.settings.receive_seconds)
+        service.telemetry.took("receive", time.perf_counter() - started)
+
+        def work() -> Answer:
+            begun = time.perf_counter()
+            decoded = [service.decoders.decode(photo) for photo in given]
+            spent = (time.perf_counter() - begun) * 1e3
+            found = catalogue.search(decoded, asked.k, box=part, boxes=asked.boxes, **asked.options())
+            ms = dict(found.ms)
+            ms["decode"] += spent
+            ms["total"] += spent
+            return replace(found, ms=ms)
+
+        return _rendered(service, name, await service.desk.run(work))
+
+
+@router.get("/items/{item_id}/similar", response_model=Answer)
+async def similar(item_id: Text, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
+    """The items nearest to one of the catalogue, which is left out."""
+    asked.check(service.settings)
+    name, catalogue = service.catalogue(asked.catalogue)
+    with service.desk.place():
+        answer = await service.desk.run(lambda: catalogue.similar(item_id, asked.k, **asked.options()))
+        return _rendered(service, name, answer)
+
+
+@router.post("/feedback", response_model=Answer)
+async def feedback(verdict: Verdict, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
+    """The hits of an earlier query, moved towards some items and away from others."""
+    asked.check(service.settings)
+    known = service.memory.get(verdict.query_id)
+    name, catalogue = service.catalogue(asked.catalogue or known.catalogue)
+    with service.desk.place():
+        answer = await service.desk.run(lambda: _refined(catalogue, known, verdict, asked))
+        return _rendered(service, name, answer)
+
+
+def _refined(catalogue: Catalogue, known: Remembered, verdict: Verdict, asked: Listing) -> Answer:
+    try:
+        return catalogue.refine(
+            known.vector,
+            known.fingerprint,
+            verdict.positive,
+            verdict.negative,
+            asked.k,
+            **asked.options(),
+        )
+    except FingerprintError as error:
+        raise RequestError(
+            "query_expired", "the catalogue has another model since", "search with the photo again"
+        ) from error
+
+
+def _rendered(service: Service, name: str, answer: Answer) -> JSONResponse:
+    """An answer as JSON, counted and remembered."""
+    started = time.perf_counter()
+    if answer.vector is not None:
+        query = Remembered(answer.vector, answer.catalogue.fingerprint, name)
+        service.memory.put(answer.query_id, query)
+    service.telemetry.answered(answer, name)
+    if service.events is not None:
+        service.events.answered(answer, name)
+    told: dict[str, Any] = answer.to_json()
+    response = JSONResponse(told)
+    service.telemetry.took("render", time.perf_counter() - started)
+    return response
