@@ -1,5 +1,6 @@
 """The first that every request meets: by which name, from which page, and what each answer carries."""
 
+import logging
 import uuid
 from typing import Final
 
@@ -11,6 +12,7 @@ from twinset.errors import RequestError, TwinsetError
 from twinset.server.hosts import Doors
 from twinset.server.problems import problem
 
+_LOG: Final = logging.getLogger(__name__)
 _CARRIED: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -54,7 +56,7 @@ class Guard:
             self._doors.check_host(headers.getlist("host"))
             origin = self._doors.check_site(scope["method"], headers)
         except RequestError as error:
-            await problem(error, request_id)(scope, receive, carried)
+            await problem(error, state)(scope, receive, carried)
             return
         if origin is not None and scope["method"] == "OPTIONS":
             await _preflight()(scope, receive, carried)
@@ -71,10 +73,13 @@ class Guard:
 
         try:
             await self._app(scope, receive, watched)
-        except TwinsetError as error:
+        except Exception as error:
             if begun:
                 raise
-            await problem(error, scope["state"]["request_id"])(scope, receive, send)
+            if not isinstance(error, TwinsetError):
+                _LOG.exception("%s: a fault of this program", scope["state"]["request_id"])
+                error = TwinsetError("a fault of this program")
+            await problem(error, scope["state"])(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

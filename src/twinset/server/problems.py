@@ -1,15 +1,45 @@
 """Errors as RFC 9457 tells them over HTTP: `application/problem+json`, with the code of the error tree."""
 
 import logging
+from collections.abc import MutableMapping
 from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
-from twinset.errors import IntegrityError, PathError, PhotoError, RequestError, ResourceError, TwinsetError
+from pydantic import BaseModel
+from twinset.errors import (
+    PHOTO_CODES,
+    REQUEST_CODES,
+    IntegrityError,
+    PathError,
+    PhotoError,
+    RequestError,
+    ResourceError,
+    TwinsetError,
+)
 
 _LOG: Final = logging.getLogger(__name__)
 _INSIDE: Final = "the server could not answer"
 _MEND_INSIDE: Final = "tell the shop this request_id: its log says more"
+
+
+class Told(BaseModel):
+    """A problem, as RFC 9457 and this program tell it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    mend: str
+    request_id: str
+
+
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Told, "content": {"application/problem+json": {}}, "description": "A problem"}
+    for status in sorted({*PHOTO_CODES.values(), *REQUEST_CODES.values(), 409, 501} - {500})
+}
+"""What any route may answer instead, for its schema."""
 
 
 class Problem(JSONResponse):
@@ -18,9 +48,13 @@ class Problem(JSONResponse):
     media_type = "application/problem+json"
 
 
-def problem(error: TwinsetError, request_id: str) -> Problem:
-    """What a client is told of an error; of what is wrong inside, which names files, only that it is so."""
+def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Problem:
+    """What a client is told of an error; of what is wrong inside, which names files, only that it is so.
+
+    `state` is the request's: it has `request_id`, and gets `code`.
+    """
     told = _told(error)
+    request_id, state["code"] = state["request_id"], told.code
     if told is not error:
         _LOG.error("%s: %s", request_id, error)
     facts: dict[str, Any] = {

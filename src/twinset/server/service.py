@@ -13,6 +13,7 @@ from twinset.errors import RequestError, did_you_mean
 from twinset.server.decoders import Decoders
 from twinset.server.desk import Desk
 from twinset.server.events import Log
+from twinset.server.ready import Readiness
 from twinset.server.remembered import Memory
 from twinset.server.telemetry import Telemetry
 from twinset.server.turnstile import Turnstile
@@ -34,6 +35,7 @@ class Service:
     memory: Memory
     turnstile: Turnstile
     telemetry: Telemetry
+    readiness: Readiness
     events: Log | None
 
     def catalogue(self, name: str | None) -> tuple[str, Catalogue]:

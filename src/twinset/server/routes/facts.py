@@ -95,7 +95,7 @@ async def healthz() -> dict[str, bool]:
 @router.get("/readyz")
 async def readyz(service: Served) -> JSONResponse:
     """Whether every catalogue has answered a real search."""
-    waiting = [name for name in service.catalogues if name not in service.ready]
+    waiting = [name for name in service.catalogues if name not in service.readiness.ready]
     return JSONResponse({"ready": not waiting, "waiting": waiting}, 503 if waiting else 200)
 
 

@@ -1,0 +1,115 @@
+"""The application: routes, in front of them the guard, behind them what they share."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from twinset.catalogue import Catalogue
+from twinset.embedder import cores
+from twinset.errors import RequestError, TwinsetError, UsageError
+from twinset.server.account import Account
+from twinset.server.decoders import Decoders
+from twinset.server.desk import Desk
+from twinset.server.events import Log
+from twinset.server.guard import Guard
+from twinset.server.hosts import Doors
+from twinset.server.problems import problem
+from twinset.server.ready import Readiness
+from twinset.server.remembered import Memory
+from twinset.server.routes import admin, facts, items, search
+from twinset.server.service import Service
+from twinset.server.telemetry import Telemetry
+from twinset.server.turnstile import Turnstile
+from twinset.settings import ServeSettings
+
+_PICTURES: Final = 256
+"""Small photos that are waited for: a page asks for twenty at once."""
+
+
+def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSettings | None = None) -> FastAPI:
+    """An ASGI application that answers for one catalogue, or for several by name.
+
+    Raises:
+        UsageError: there is no catalogue.
+        PathError, ResourceError: the file of events cannot be opened.
+
+    """
+    settings = settings or ServeSettings()
+    service = _service(catalogue, settings)
+    app = FastAPI(
+        title="twinset",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        exception_handlers={
+            TwinsetError: _refused,
+            RequestValidationError: _invalid,
+            HTTPException: _missing,
+        },
+    )
+    app.state.service = service
+    for router in (search.router, items.router, facts.router, admin.router):
+        app.include_router(router)
+    app.add_middleware(Guard, doors=Doors.of(settings))
+    app.add_middleware(Account, telemetry=service.telemetry)
+    return app
+
+
+def _service(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSettings) -> Service:
+    catalogues = {catalogue.path.name: catalogue} if isinstance(catalogue, Catalogue) else dict(catalogue)
+    if not catalogues:
+        raise UsageError("there is no catalogue to serve", "name one: --catalogue DIR")
+    decoders, telemetry = Decoders(cores()), Telemetry()
+    return Service(
+        catalogues=catalogues,
+        settings=settings,
+        desk=Desk(settings.queue),
+        thumbnails=Desk(_PICTURES, threads=1),
+        decoders=decoders,
+        memory=Memory(),
+        turnstile=Turnstile(settings),
+        telemetry=telemetry,
+        readiness=Readiness(catalogues, decoders, telemetry),
+        events=Log(Path(settings.events)) if settings.events else None,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    watching = asyncio.create_task(service.readiness.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await asyncio.to_thread(service.close)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    return problem(error if isinstance(error, TwinsetError) else TwinsetError(str(error)), request.scope["state"])
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    first = faults[0] if faults else {"loc": ("request",), "msg": "it is not valid"}
+    name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    mend = "see /openapi.json" if len(faults) < 2 else f"and {len(faults) - 1} more; see /openapi.json"
+    return problem(RequestError("bad_parameter", f"{name}: {first['msg']}", mend), request.scope["state"])
+
+
+def _missing(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    if status == 405:
+        told = RequestError("method_not_allowed", f"{request.method} is not for this address", "see /openapi.json")
+    else:
+        told = RequestError("not_found", "there is nothing at this address", "see /openapi.json")
+    return problem(told, request.scope["state"])

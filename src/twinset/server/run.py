@@ -1,0 +1,63 @@
+"""Serving: one process, its event loop, and how it stops."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from twinset.errors import ResourceError
+from twinset.server.protocol import within
+from twinset.settings import ServeSettings
+
+_DRAIN = 20
+_IDLE = 15
+_HEAD_BYTES = 32 * 1024
+_BACKLOG = 512
+
+
+def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None]) -> None:
+    """Serves until it is told to stop (SIGTERM, Ctrl-C); `listening` is told the address.
+
+    What has been accepted is answered before it stops; a second signal stops it at once.
+
+    Raises:
+        ResourceError: the address cannot be listened at.
+
+    """
+    listener = _bound(settings)
+    host, port = listener.getsockname()[:2]
+    config = uvicorn.Config(
+        app,
+        http=within(settings.receive_seconds),
+        ws="none",
+        loop="auto",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=_DRAIN,
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+    )
+    listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    asyncio.run(uvicorn.Server(config).serve([listener]))
+
+
+def _bound(settings: ServeSettings) -> socket.socket:
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, settings.port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ResourceError(
+            f"{host}:{settings.port} cannot be listened at: {error.strerror}", "choose another --host or --port"
+        ) from error
+    return listener
