@@ -48,15 +48,18 @@ def main(descriptor: int) -> None:
     with socket.socket(fileno=descriptor) as line:
         _confine()
         line.sendall(THERE)
-        while task := _task(line):
+        while (task := _task(line)) is not None:
             for part in _answer(task):
                 line.sendall(part)
 
 
-def _task(line: socket.socket) -> bytes:
-    """The next task; empty where the other side closed the socket."""
+def _task(line: socket.socket) -> bytes | None:
+    """The next task; None where the other side closed the socket."""
     head = line.recv(LENGTH.size, socket.MSG_WAITALL)
-    return line.recv(LENGTH.unpack(head)[0], socket.MSG_WAITALL) if len(head) == LENGTH.size else b""
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    return line.recv(length, socket.MSG_WAITALL) if length else b""
 
 
 def _answer(task: bytes) -> tuple[bytes | memoryview, ...]:

@@ -9,7 +9,7 @@ from typing import Final
 from twinset.errors import RequestError
 from twinset.settings import ServeSettings
 
-_HOST: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?)(?::\d{1,5})?")
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?\.?)(?::\d{1,5})?")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _ANY: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - a name that nobody is reached by
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")

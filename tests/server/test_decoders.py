@@ -1,0 +1,131 @@
+"""Photos decoded in processes of their own: equal to decoding here, and nothing that one does harms another."""
+
+import io
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shops import picture
+from twinset import photos
+from twinset.errors import PhotoError
+from twinset.server.decoders import Decoders
+
+
+def encoded(pixels: np.ndarray, kind: str, **options: object) -> bytes:
+    """A photo's bytes."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind, **options)
+    return out.getvalue()
+
+
+SMALL = encoded(picture(1), "PNG")
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    """Two of them."""
+    made = Decoders(2)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_the_same_as_here(kind: str, decoders: Decoders) -> None:
+    """Pixels and the size of the source, a reduced JPEG's too."""
+    large = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (1500, 2000, 3), np.uint8)
+    for pixels in (picture(2), large):
+        data = encoded(pixels, kind)
+        ours, theirs = photos.decode(data), decoders.decode(data)
+        assert np.array_equal(ours.pixels, theirs.pixels)
+        assert (ours.width, ours.height) == (theirs.width, theirs.height)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"no photo", SMALL[:60], b"\xff\xd8\xff" + bytes(100), bytes(photos.MAX_BYTES + 1)]
+)
+def test_what_is_refused_here_is_refused_there(data: bytes, decoders: Decoders) -> None:
+    """By the same error; the process goes on."""
+    with pytest.raises(PhotoError, match=r".") as ours:
+        photos.decode(data)
+    before = decoders.pids()
+    with pytest.raises(PhotoError, match=r".") as theirs:
+        decoders.decode(data)
+    assert (theirs.value.code, theirs.value.message, theirs.value.mend) == (
+        ours.value.code,
+        ours.value.message,
+        ours.value.mend,
+    )
+    assert set(before) <= set(decoders.pids())
+
+
+def test_a_killed_process_costs_nothing_or_its_own_photo() -> None:
+    """Killed between photos or in the midst of one, it is replaced; others are served meanwhile."""
+    decoders = Decoders(2)
+    decoders.decode(SMALL)
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not stop.wait(0.4):
+            for pid in decoders.pids():
+                os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    good, codes = 0, set()
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for future in [pool.submit(decoders.decode, SMALL) for _ in range(60)]:
+                try:
+                    good += np.array_equal(future.result(timeout=30).pixels, picture(1))
+                except PhotoError as refused:
+                    codes.add(refused.code)
+    finally:
+        stop.set()
+        killer.join()
+    assert good > 0
+    assert codes <= {"photo_too_heavy"}
+    assert np.array_equal(decoders.decode(SMALL).pixels, picture(1))
+    decoders.close()
+
+
+def test_a_photo_that_takes_too_long_is_given_up() -> None:
+    """Its process is ended, and the next photo has a new one."""
+    decoders = Decoders(1, patience=0.3)
+    decoders.decode(SMALL)
+    first = decoders.pids()
+    os.kill(first[0], signal.SIGSTOP)
+    with pytest.raises(PhotoError, match="too much time") as refused:
+        decoders.decode(SMALL)
+    assert refused.value.code == "photo_too_heavy"
+    assert decoders.decode(SMALL).width == picture(1).shape[1]
+    assert decoders.pids() != first
+    decoders.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").is_file(), reason="this system does not list limits")
+def test_a_process_is_confined(decoders: Decoders) -> None:
+    """It can make no file grow, begin no process, and has little memory; it dies with the server."""
+    decoders.decode(SMALL)
+    limits = Path(f"/proc/{decoders.pids()[0]}/limits").read_text(encoding="ascii").splitlines()
+    soft = {line[:26].strip(): line[26:].split()[0] for line in limits[1:]}
+    assert (soft["Max file size"], soft["Max processes"], soft["Max core file size"]) == ("0", "0", "0")
+    assert int(soft["Max address space"]) < 4 * 2**30
+    status = Path(f"/proc/{decoders.pids()[0]}/status").read_text(encoding="utf-8")
+    assert "NoNewPrivs:\t1" in status
+
+
+def test_closed_decoders_leave_no_process() -> None:
+    """Nothing of them is left."""
+    decoders = Decoders(2)
+    decoders.decode(SMALL)
+    pids = decoders.pids()
+    decoders.close()
+    assert pids
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
