@@ -82,11 +82,15 @@ _SIDEWAYS: Final = {_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]}
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded photo: its pixels, upright, and the size of the upright source before any reduction."""
+    """A decoded photo: its pixels, upright, and the size of the upright source before any reduction.
+
+    `orientation` is what its metadata said (EXIF, 1-8); the pixels are turned by it already.
+    """
 
     pixels: Pixels
     width: int
     height: int
+    orientation: int = 1
 
 
 def read(source: bytes | str | Path) -> Pixels:
@@ -149,7 +153,7 @@ def decode(data: bytes) -> Decoded:
 
     """
     check_size(len(data))
-    kind = _sniff(data)
+    kind = kind_of(data)
     file = io.BytesIO(data)
     try:
         with _OPENERS[kind](file) as image:
@@ -160,15 +164,46 @@ def decode(data: bytes) -> Decoded:
                 _check_pixels(image.size, MAX_PIXELS)
                 image.load()
                 size = image.size  # of a TIFF only now, as its plug-in turns the photo by itself
-            turn = _turn(image)
+            orientation = _orientation(image)
+            turn = _TURNS.get(orientation)
             width, height = size[::-1] if turn in _SIDEWAYS else size
-            return Decoded(np.asarray(_rgb(image if turn is None else image.transpose(turn))), width, height)
+            pixels = np.asarray(_rgb(image if turn is None else image.transpose(turn)))
+            return Decoded(pixels, width, height, orientation)
     except PhotoError:
         raise
     except MemoryError as error:
         raise ResourceError(f"memory ran out while a {kind} photo was decoded", "free some memory") from error
     except Exception as error:
         raise _translated(error, kind) from error
+
+
+def kind_of(data: bytes) -> str:
+    """What a photo's bytes are by their beginning: `JPEG`, `PNG`, `WebP`, `GIF`, `BMP`, `TIFF`, `AVIF` or `HEIC`.
+
+    Raises:
+        PhotoError: no photo of a known kind.
+
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data.startswith(b"BM"):
+        return "BMP"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF"
+    if data[4:8] == b"ftyp":
+        brands = {data[8:12], *(data[i : i + 4] for i in range(16, min(_uint32(data), 128), 4))}
+        if brands & _AVIF_BRANDS:
+            return "AVIF"
+        if brands & _HEIC_BRANDS:
+            return "HEIC"
+    kinds = ", ".join(kind for kind in _OPENERS if kind != "HEIC")
+    raise PhotoError("not_a_photo", "the content is no photo of a known kind", f"hand in one of {kinds}")
 
 
 def in_fractions(box: Box | None, photo: Decoded) -> Box | None:
@@ -201,29 +236,6 @@ def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=quality)
     return out.getvalue()
-
-
-def _sniff(data: bytes) -> str:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if data.startswith(b"BM"):
-        return "BMP"
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "TIFF"
-    if data[4:8] == b"ftyp":
-        brands = {data[8:12], *(data[i : i + 4] for i in range(16, min(_uint32(data), 128), 4))}
-        if brands & _AVIF_BRANDS:
-            return "AVIF"
-        if brands & _HEIC_BRANDS:
-            return "HEIC"
-    kinds = ", ".join(kind for kind in _OPENERS if kind != "HEIC")
-    raise PhotoError("not_a_photo", "the content is no photo of a known kind", f"hand in one of {kinds}")
 
 
 def _uint32(data: bytes) -> int:
@@ -262,11 +274,13 @@ def _draft_size(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, size[0] // scale), max(1, size[1] // scale)
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
+def _orientation(image: Image.Image) -> int:
+    """1-8, and 1 where the metadata says nothing that counts."""
     try:
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        told = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return int(told) if told in _TURNS else 1
     except Exception:  # noqa: BLE001 - the pixels are sound by now; EXIF that cannot be read turns nothing
-        return None
+        return 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:
