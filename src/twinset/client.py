@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Final
 
 from twinset import photos
 from twinset.catalogue.options import Asked
-from twinset.errors import PHOTO_CODES, REQUEST_CODES, MissingExtraError, PhotoError, RequestError, TwinsetError
-from twinset.records import Answer, Item
 
 if TYPE_CHECKING:
-    import httpx2
+    pass
 
 _SECONDS: Final = 30.0
 _BINARY: Final = "application/octet-stream"
@@ -39,12 +35,19 @@ def _parameters(**given: object) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, value in given.items():
         each = value if isinstance(value, list | tuple) else [value]
-        found += [(name, str(one).lower() if isinstance(one, bool) else str(one)) for one in each if one is not None]
+        found += [
+            (name, str(one).lower() if isinstance(one, bool) else str(one)) for one in each if one is not None
+        ]
     return found
 
 
 def _search(
-    photo: Given | Sequence[Given], k: int, box: Sequence[float] | None, boxes: bool, catalogue: str | None, options: Asked
+    photo: Given | Sequence[Given],
+    k: int,
+    box: Sequence[float] | None,
+    boxes: bool,
+    catalogue: str | None,
+    options: Asked,
 ) -> _Call:
     several = [photo] if isinstance(photo, Given) else photo
     data = [one if isinstance(one, bytes) else photos.read_bytes(one) for one in several]

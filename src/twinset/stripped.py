@@ -36,8 +36,8 @@ def strip(data: bytes) -> bytes:
     """The same picture as JPEG, PNG or WebP, without its metadata; decoded, it has the same pixels.
 
     Left out are EXIF, GPS, XMP, IPTC, comments, previews and whatever stands behind the picture's end. What remains
-    is how its colours are to be read and, where it is to be turned, an EXIF that says this alone. A photo of another
-    kind becomes a JPEG of quality 95, upright, of all its pixels.
+    is how its colours are to be read and, where it is to be turned, an EXIF that says this alone. A photo of
+    another kind becomes a JPEG of quality 95, upright, of all its pixels.
 
     Raises:
         PhotoError: the photo is over a limit, of another kind, truncated or broken.

@@ -15,23 +15,23 @@ from twinset.catalogue import folder as folders
 from twinset.catalogue.candidates import fitting
 from twinset.catalogue.folder import CatalogueFolder, Index
 from twinset.catalogue.ingest import Target
+from twinset.catalogue.named import named
 from twinset.catalogue.writer import writer
 from twinset.embedder import Embedder
 from twinset.errors import (
-    NEAREST,
     FingerprintError,
     InputError,
     ManifestError,
     SourceError,
     UnknownItemError,
-    did_you_mean,
+    UsageError,
 )
 from twinset.manifest import Manifest, write_faults
 from twinset.manifest.read import MAIN
 from twinset.progress import SILENT, Progress
 from twinset.records import IndexReport, Photo
 from twinset.runtime import Device
-from twinset.store import faiss
+from twinset.store import faiss, received
 from twinset.store.rows import Rows, Source
 from twinset.store.schema import Row
 from twinset.store.versions import Version
@@ -85,11 +85,16 @@ def index(
         ManifestError: not one photo can be used; then nothing is changed.
         SourceError: the source of that name has another root.
         FingerprintError: the catalogue was made with another bundle.
-        MissingExtraError, UsageError: the device, or what the index needs, is not there; then nothing is changed.
+        MissingExtraError: the device, or what the index needs, is not there; then nothing is changed.
+        UsageError: so it is with the device, or the source is that of photos put one by one.
         BusyError, DiskFullError, ReadOnlyError, ResourceError: as the machine has it.
 
     """
     path = Path(path)
+    if options.source == received.SOURCE.name:
+        raise UsageError(
+            f"the source {options.source} is of photos that were put one by one", "name another --source"
+        )
     if options.index == "hnsw":
         faiss.library()
     manifest = manifests.read(photos, source=options.source or MAIN, photos_root=options.photos_root)
@@ -138,7 +143,7 @@ def remove(
     with writer(folder) as (rows, copies):
         ingest.clear(rows, copies)
         try:
-            doomed = _named(folder, rows, item_ids, paths)
+            doomed = named(folder, rows, item_ids, paths, undone="nothing is removed")
             if filters:
                 known = {row.id for row in doomed}
                 doomed += [row for row in _fitting(folder, rows, where, filters) if row.id not in known]
@@ -158,27 +163,6 @@ def _check_bundle(name: str | Path | None, version: Version) -> None:
             f"{version.bundle}, {version.fingerprint[:12]}…",
             "leave --bundle out, or go over to it with `twinset upgrade --bundle`",
         )
-
-
-def _named(folder: CatalogueFolder, rows: Rows, item_ids: Sequence[str], paths: Sequence[str]) -> list[Row]:
-    of_items, of_paths = rows.of_items(item_ids), rows.of_paths(paths)
-    missing = [("item_id", name) for name in sorted(set(item_ids) - {row.photo.item_id for row in of_items})]
-    missing += [("path", name) for name in sorted(set(paths) - {row.photo.path for row in of_paths})]
-    if missing:
-        with rows.snapshot():
-            columns = derived.open_columns(folder, rows, rows.state().sequence)
-        field, name = missing[0]
-        raise UnknownItemError(
-            f"the catalogue holds no {', '.join(name for _, name in missing[:3])} ({len(missing)} unknown); "
-            "nothing is removed",
-            did_you_mean(
-                name,
-                columns.column(field).texts,
-                "see the ids with `twinset search`, paths are as in the manifest",
-                most=NEAREST,
-            ),
-        )
-    return list({row.id: row for row in (*of_items, *of_paths)}.values())
 
 
 def _fitting(folder: CatalogueFolder, rows: Rows, where: Where, filters: Sequence[str]) -> list[Row]:
@@ -229,6 +213,7 @@ def check_source(known: Sequence[Source], name: str | None, root: Path) -> str:
         SourceError: there are sources, none of them has this root, and none is named.
 
     """
+    known = [source for source in known if source.name != received.SOURCE.name]
     if name is not None or not known:
         return name or MAIN
     here = [source.name for source in known if source.root == str(root)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinset import photos
-from twinset.catalogue.reembed import roots_of, stored_photo
+from twinset.catalogue.reembed import stored_photo
 from twinset.catalogue.versions import Live
 from twinset.embedder import Embedder, query_box
 from twinset.errors import CatalogueError, UnknownItemError, UsageError
@@ -50,7 +50,7 @@ def explain(
         row = rows.find([photo_id]).get(photo_id)
         if row is None:
             raise UnknownItemError(f"the catalogue holds no photo {photo_id}", "take a photo_id of an answer")
-        vector, roots = rows.vectors(version, [row.id]), roots_of(rows)
+        vector, roots = rows.vectors(version, [row.id]), rows.roots()
     query = _Seen(photos.decode(photo if isinstance(photo, bytes) else photos.read_bytes(photo)), part)
     stored, made_from = stored_photo(row, roots, copies)
     if stored is None:

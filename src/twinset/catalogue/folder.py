@@ -14,7 +14,7 @@ from twinset.bundle import Bundle
 from twinset.calibration import Calibration
 from twinset.errors import CatalogueError, FingerprintError, PathError, disk_errors
 from twinset.files import write_whole
-from twinset.store import copies, rows, salvage
+from twinset.store import copies, received, rows, salvage
 from twinset.store.copies import Copies
 from twinset.store.database import MEND
 from twinset.store.lock import writing
@@ -31,7 +31,7 @@ _ABOUT: Final = "catalogue.json"
 Stamp = tuple[int, int, int]
 """Which `catalogue.json` lies there: its number in the file system, its size and its time."""
 _PARTS: Final = re.compile(
-    rf"bundles|derived|{QUERIES}|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp|\.damaged)?(-wal|-shm|-journal)?|{salvage.PLACE}"
+    rf"bundles|derived|{QUERIES}|{received.NAME}|skipped\.csv|writer\.lock|{_ABOUT}(\.tmp)?|({rows.NAME}|{copies.NAME})(\.tmp|\.damaged)?(-wal|-shm|-journal)?|{salvage.PLACE}"
 )
 """What a catalogue's folder may hold, also where a process was killed while it made one."""
 

@@ -21,6 +21,7 @@ from twinset.manifest import Manifest
 from twinset.manifest.table import shortest
 from twinset.progress import SILENT, Progress, counted
 from twinset.records import Fault, IndexReport, Photo, Pixels, Vectors, photo_id
+from twinset.store import received
 from twinset.store.copies import Copies, Copy
 from twinset.store.rows import Rows, Source
 from twinset.store.schema import Row
@@ -149,16 +150,18 @@ def _gone(rows: Rows, source: str, photos: Sequence[Photo], faults: Sequence[Fau
 
 
 def drop(rows: Rows, copies: Copies, doomed: Sequence[Row], progress: Progress = SILENT) -> int:
-    """Removes rows, then every copy that has no row; returns how many rows."""
+    """Removes rows, then every copy that has no row, and their received photos; returns how many rows."""
     if doomed:
-        with rows.transaction():
-            rows.remove(counted(doomed, progress, "removing", len(doomed)))
-        copies.remove(_without_row(rows, copies))
+        with received.settling(rows, [row.photo.path for row in doomed if row.source == received.SOURCE.name]):
+            with rows.transaction():
+                rows.remove(counted(doomed, progress, "removing", len(doomed)))
+            copies.remove(_without_row(rows, copies))
     return len(doomed)
 
 
 def clear(rows: Rows, copies: Copies) -> None:
-    """Removes the copies that a run left which ended between its rows and its copies."""
+    """Removes the copies, and received photos, that a run left which ended between its rows and those."""
+    received.settle(rows)
     if copies.count() > rows.state().photos:
         copies.remove(_without_row(rows, copies))
 
@@ -244,7 +247,7 @@ def _commit(target: Target, batch: Sequence[Done], tally: Tally) -> list[Fault]:
 
 def _keep(target: Target, photo: Photo, old: Row, mtime_ns: int, tally: Tally) -> None:
     """Stores what is new about a photo whose embedding stands."""
-    changed = _told(photo) != _told(old.photo)
+    changed = told(photo) != told(old.photo)
     if changed:
         target.rows.put(photo, target.source.name, (old.content, old.size, mtime_ns), old)
     elif mtime_ns != old.mtime_ns:
@@ -253,6 +256,6 @@ def _keep(target: Target, photo: Photo, old: Row, mtime_ns: int, tally: Tally) -
     tally.unchanged += not changed
 
 
-def _told(photo: Photo) -> tuple[object, ...]:
+def told(photo: Photo) -> tuple[object, ...]:
     """What a manifest says of a photo beside what decides its embedding."""
     return photo.item_id, photo.category, photo.view, photo.attributes

@@ -11,7 +11,6 @@ from twinset.manifest.table import Confined
 from twinset.photos import Decoded
 from twinset.records import MadeFrom, Pixels, Vectors
 from twinset.store.copies import LONG_SIDE, Copies, Copy
-from twinset.store.rows import Rows
 from twinset.store.schema import Row
 
 
@@ -47,11 +46,6 @@ def copy_of(photo_id: str, content: str, decoded: Decoded) -> Copy:
     """The copy that is kept of a photo whose file has the hash `content`."""
     jpeg = photos.encode_jpeg(photos.shrink(decoded.pixels, LONG_SIDE))
     return Copy(photo_id, content, decoded.width, decoded.height, jpeg)
-
-
-def roots_of(rows: Rows) -> dict[str, Path]:
-    """Where the sources are, by name."""
-    return {source.name: Path(source.root) for source in rows.sources()}
 
 
 def stored_photo(row: Row, roots: Mapping[str, Path], copies: Copies) -> tuple[Decoded | None, MadeFrom]:

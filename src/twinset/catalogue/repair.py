@@ -11,15 +11,15 @@ from twinset import bundle as bundles
 from twinset.catalogue import derived, ingest
 from twinset.catalogue import folder as folders
 from twinset.catalogue.folder import CatalogueFolder
-from twinset.catalogue.reembed import Again, copy_of, embed_again, from_source, roots_of
+from twinset.catalogue.reembed import Again, copy_of, embed_again, from_source
 from twinset.catalogue.verify import without_copy
 from twinset.embedder import Embedder, in_order
 from twinset.errors import CatalogueError, IntegrityError
 from twinset.files import remove_folders
 from twinset.progress import SILENT, Progress
 from twinset.store import copies as copies_file
+from twinset.store import received, salvage
 from twinset.store import rows as rows_file
-from twinset.store import salvage
 from twinset.store.copies import Copies, Copy
 from twinset.store.lock import writing
 from twinset.store.rows import Rows
@@ -69,7 +69,10 @@ def repair(path: str | Path, progress: Progress = SILENT) -> list[str]:
         rows, copies = Rows(path, write=True), Copies(path, write=True)
         try:
             with suppress(CatalogueError):  # rows that could not be salvaged: `verify` tells of them
-                roots = roots_of(rows)
+                if "photos" not in lost:
+                    received.settle(rows)
+                received.unmark(path)
+                roots = rows.roots()
                 opened = _Open(folder, rows, copies, roots, progress)
                 done += _bundles(opened)
                 for version in _answering(rows, "vectors" in lost):
@@ -102,7 +105,10 @@ def _databases(path: Path, done: list[str]) -> set[str]:
                 f"{rows_file.NAME} is written anew with {kept:,} photos of {photos:,}; {_aside(rows_file.NAME)}"
             )
             if kept != photos or "photos" in lost:
+                lost.add("photos")
                 done.append("index the sources again: photos that have lost their rows come back")
+                if (path / received.NAME).is_dir():
+                    done.append(f"put items again that have lost rows: their photos stay in {received.NAME}/")
             if "sources" in lost:
                 done.append("a source has lost its record: index it again, with its --source NAME")
     if not (path / copies_file.NAME).exists():

@@ -14,6 +14,7 @@ from twinset.catalogue.verify import MOMENT_SECONDS, without_copy
 from twinset.errors import BusyError, PathError
 from twinset.files import appearing, check_space
 from twinset.progress import SILENT, Progress
+from twinset.store import received
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
 
@@ -24,7 +25,7 @@ Lacking = set[tuple[str, str, str]]
 
 
 def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progress: Progress = SILENT) -> None:
-    """Copies rows, copies and bundles to `out`; derived files are made anew there.
+    """Copies rows, copies, received photos and bundles to `out`; derived files are made anew there.
 
     The copy has an id of its own: the two change separately from now on, and what is derived from one must never
     pass for the other's.
@@ -38,9 +39,9 @@ def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, pro
     if out.resolve().is_relative_to(folder.path.resolve()):
         raise PathError(f"{out} lies inside the catalogue", "name a place outside of it")
     with appearing(out) as place:
-        check_space(out, rows.size() + copies.size())
+        check_space(out, rows.size() + copies.size() + received.size(rows))
         place.mkdir()
-        with agreeing(rows, copies):
+        with with_received(rows, copies, place / received.NAME):
             versions = rows.versions.all()
             rows.copy_to(place, progress)
             copies.copy_to(place, progress)
@@ -50,9 +51,27 @@ def snapshot(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, pro
         made = folders.complete(place, folder.name, folder.index, folders.open_folder(folder.path).calibrations)
         table = Rows(place)
         try:
+            received.drop_others(table)
             derived.catch_up(made, table, table.live(), progress=progress)
         finally:
             table.close()
+
+
+@contextmanager
+def with_received(rows: Rows, copies: Copies, place: Path) -> Iterator[Lacking]:
+    """As `agreeing`, and the received photos of that state are copied to `place`, but those that are lost.
+
+    A writer takes their files away after its rows, so one may go while others are copied: then the next state has
+    no such row, and most files are there by then. What is missing at two looks is lost in the catalogue itself.
+    """
+    before: set[str] = set()
+    while True:
+        with agreeing(rows, copies) as lacking:
+            lost = received.copy(rows, rows.path.parent / received.NAME, place)
+            if lost <= before:
+                yield lacking
+                return
+        before = lost
 
 
 @contextmanager

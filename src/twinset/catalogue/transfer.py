@@ -13,10 +13,11 @@ from twinset.calibration import Calibration
 from twinset.catalogue import derived, parquet
 from twinset.catalogue import folder as folders
 from twinset.catalogue.folder import CatalogueFolder
-from twinset.catalogue.snapshot import Lacking, agreeing
+from twinset.catalogue.snapshot import Lacking, with_received
 from twinset.errors import BundleError, DumpError, FingerprintError, PathError
 from twinset.files import appearing, check_space
 from twinset.progress import SILENT, Progress, counted
+from twinset.store import received
 from twinset.store.copies import Copies
 from twinset.store.refill import Record, Refill, Sums
 from twinset.store.rows import Rows, Source
@@ -31,11 +32,16 @@ def bundle_beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.bundle")
 
 
-def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progress: Progress = SILENT) -> int:
-    """Writes every photo with its vector and copy to `out`, and the bundle beside it; returns the count of photos.
+def received_beside(file: Path) -> Path:
+    """Where the received photos of a dumped catalogue lie, in their full size, where there are some."""
+    return file.with_name(f"{file.name}.{received.NAME}")
 
-    The file comes last: where it is, the bundle is whole. A bundle that is there already, as after a kill between
-    the two, is kept if it is the same.
+
+def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progress: Progress = SILENT) -> int:
+    """Writes every photo with its vector and copy to `out`; returns the count of photos.
+
+    The bundle, and the received photos, come beside it. The file comes last: where it is, they are whole. A bundle
+    that is there already, as after a kill between the two, is kept if it is the same, and so is a received photo.
 
     Raises:
         PathError: something is at `out`, or where its bundle belongs.
@@ -44,14 +50,15 @@ def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progres
         BusyError, DiskFullError, ResourceError: as the machine has it.
 
     """
-    beside = bundle_beside(out)
-    with appearing(out) as place, ExitStack() as later, agreeing(rows, copies) as lacking:
+    beside, sums = bundle_beside(out), Sums()
+    with appearing(out) as place, ExitStack() as later:
+        pictures = _pictures(rows, received_beside(out), later)
+        lacking = later.enter_context(with_received(rows, copies, pictures))
         version = rows.live()
         bundle = folder.bundle(version)
         check_space(out, copies.size() // 2 + len(bundle.model))
         if not _is_bundle(beside, bundle):
             bundles.save(later.enter_context(appearing(beside)), bundle.facts, bundle.model)
-        sums = Sums()
         with parquet.writing(place, version.dim) as file:
             groups = _groups(rows, copies, version, lacking)
             for group in counted(groups, progress, "dumping", rows.state().photos, len):
@@ -63,6 +70,17 @@ def dump(folder: CatalogueFolder, rows: Rows, copies: Copies, out: Path, progres
             own = folders.open_folder(folder.path).calibrations.get(version.fingerprint)
             file.finish(told | ({"calibrations": {version.fingerprint: own.to_json()}} if own else {}))
     return sums.photos
+
+
+def _pictures(rows: Rows, beside: Path, later: ExitStack) -> Path:
+    """The folder for received photos, which appears at the end where there are some, or goes on if it is there."""
+    needed = received.size(rows)
+    if beside.exists() or not needed:
+        return beside
+    check_space(beside, needed)
+    place = later.enter_context(appearing(beside))
+    place.mkdir()
+    return place
 
 
 def _is_bundle(place: Path, bundle: Bundle) -> bool:
@@ -81,7 +99,7 @@ def load(
 
     Raises:
         PathError: there is no such file, or something is at `catalogue`.
-        DumpError: the file is damaged, or newer than this program.
+        DumpError: the file is damaged, or newer than this program, or its received photos are not beside it.
         FingerprintError: the bundle is another than made the vectors.
         MissingExtraError: pyarrow is not installed.
         DiskFullError, ResourceError: as the machine has it.
@@ -104,6 +122,7 @@ def load(
                 for source in facts["sources"]:
                     rows.put_source(Source(**source))
                 rows.built()
+            _bring_received(rows, received_beside(path))
             derived.catch_up(made, rows, version, progress=progress)
         finally:
             rows.close()
@@ -153,6 +172,14 @@ def _calibrations(path: Path, facts: Mapping[str, Any]) -> dict[str, Calibration
         return folders.calibrations_of(facts.get("calibrations", {}))
     except (ValueError, AttributeError) as error:
         raise DumpError(f"{path} is damaged: {error}", "dump the catalogue again") from error
+
+
+def _bring_received(rows: Rows, beside: Path) -> None:
+    needed = received.size(rows)
+    if needed and not beside.is_dir():
+        raise DumpError(f"the received photos of the dump are not in {beside}", "bring that folder along, too")
+    check_space(rows.path.parent, needed)
+    received.copy(rows, beside, rows.path.parent / received.NAME)
 
 
 def _bundle(path: Path, named: str | Path | None, version: Version) -> Bundle:

@@ -17,7 +17,7 @@ from twinset.catalogue import comparison, derived
 from twinset.catalogue.comparison import Comparison, Queries
 from twinset.catalogue.comparison.told import changed_sheet
 from twinset.catalogue.folder import CatalogueFolder, open_folder
-from twinset.catalogue.reembed import Again, embed_again, roots_of
+from twinset.catalogue.reembed import Again, embed_again
 from twinset.catalogue.stamp import seen
 from twinset.catalogue.writer import BATCH, batches, writer
 from twinset.embedder import Embedder
@@ -222,7 +222,7 @@ def _embed_lacking(folder: CatalogueFolder, version: Version, device: Device, pr
     with _reading(folder) as (rows, copies):
         while left := [number for number in rows.lacking(version) if number not in lost]:
             embedder = Embedder(folder.bundle(version), device)
-            roots = roots_of(rows)
+            roots = rows.roots()
             progress.start(f"embedding by {version.bundle}", len(left))
             try:
                 for batch in batches(embed_again(embedder, _each(rows, left), roots, copies)):

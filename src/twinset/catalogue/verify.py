@@ -8,7 +8,7 @@ from twinset.catalogue.folder import CatalogueFolder
 from twinset.errors import IntegrityError, ResourceError, TwinsetError
 from twinset.progress import SILENT, Progress
 from twinset.records import Problem
-from twinset.store import columns, copies, graph, rows, vectors
+from twinset.store import columns, copies, graph, received, rows, vectors
 from twinset.store.copies import Copies
 from twinset.store.database import MEND
 from twinset.store.rows import Rows
@@ -18,12 +18,15 @@ MOMENT_SECONDS: Final = 1.0
 """How long a writer may take from the commit of copies to that of their rows."""
 _REPAIR: Final = "run `twinset verify --repair`"
 _COPIES: Final = f"{_REPAIR}; where a source is gone too, put the photo back into it, or remove the photo"
+_RECEIVED: Final = "put the item again, or bring the file back from a snapshot; until then its copy stands in"
 _BUNDLE: Final = f"{_REPAIR}, which restores a bundle that ships; else bring its folder back from a snapshot"
 
 
 def problems(folder: CatalogueFolder, table: Rows, pictures: Copies, progress: Progress = SILENT) -> list[Problem]:
     """What is wrong: in the rows, the copies, the bundles of all versions, and what is derived."""
     found = _guarded(rows.NAME, MEND, lambda: table.problems(progress))
+    if not found:
+        found += _guarded(received.NAME, _RECEIVED, lambda: received.problems(table, progress))
     found += _guarded(copies.NAME, _COPIES, lambda: pictures.problems(progress) or _lasting(table, pictures))
     try:
         versions = table.versions.all()

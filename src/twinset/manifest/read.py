@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -140,29 +140,35 @@ def _checked(
     for line, row in rows:
         cells = dict(zip(header, row, strict=False))
         given = cells.get("path", "")
-        wrong = next(_wrongs(header, row, cells), None) or confined.fault(given, on_disk=files)
+        wrong = _wrong_row(header, row) or wrong_values(cells) or confined.fault(given, on_disk=files)
         path = given if wrong else shortest(given)
         if wrong is None and path in lines:
             wrong = "duplicate_path", f"the path stands in line {lines[path]} already"
         if wrong is None:
             lines[path] = line
-            photos.append(_photo(cells, path, source, line))
+            photos.append(photo_of(cells, path, source, line))
         else:
             faults.append(Fault(line, given, *wrong))
     return Manifest(confined.root, tuple(photos), tuple(faults), tuple(header))
 
 
-def _wrongs(header: list[str], row: list[str], cells: dict[str, str]) -> Iterator[tuple[str, str]]:
-    if len(row) != len(header):
-        yield "bad_row", f"the row has {len(row)} cells, the header {len(header)}"
+def _wrong_row(header: list[str], row: list[str]) -> tuple[str, str] | None:
+    return (
+        None if len(row) == len(header) else ("bad_row", f"the row has {len(row)} cells, the header {len(header)}")
+    )
+
+
+def wrong_values(cells: Mapping[str, str]) -> tuple[str, str] | None:
+    """The code and message of what is wrong with a row's values by their column, None where they can be used."""
     if cells.get("domain", "") not in ("", *_DOMAINS):
-        yield "bad_domain", f"domain {cells['domain']!r} is neither customer nor shop"
+        return "bad_domain", f"domain {cells['domain']!r} is neither customer nor shop"
     if cells.get("split", "") not in _SPLITS:
-        yield "bad_split", f"split {cells['split']!r} is none of train, val, test"
+        return "bad_split", f"split {cells['split']!r} is none of train, val, test"
     try:
         _box(cells.get("box", ""))
     except ValueError:
-        yield "bad_box", f"box {cells['box']!r} is not x1,y1,x2,y2 in pixels, x1 < x2 and y1 < y2"
+        return "bad_box", f"box {cells['box']!r} is not x1,y1,x2,y2 in pixels, x1 < x2 and y1 < y2"
+    return None
 
 
 def _box(text: str) -> Box | None:
@@ -174,7 +180,8 @@ def _box(text: str) -> Box | None:
     return x1, y1, x2, y2
 
 
-def _photo(cells: dict[str, str], path: str, source: str, line: int) -> Photo:
+def photo_of(cells: Mapping[str, str], path: str, source: str, line: int = 0) -> Photo:
+    """The photo at `path` that a row's values, by their column, tell of."""
     name = photo_id(source, path)
     return Photo(
         path=path,

@@ -4,9 +4,9 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any, Final
 
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from pydantic import BaseModel
 from twinset.errors import (
     PHOTO_CODES,
     REQUEST_CODES,

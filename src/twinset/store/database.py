@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -83,6 +83,11 @@ class Database:
         """Runs one statement."""
         with self._connection() as connection:
             connection.execute(sql, values)
+
+    def many(self, sql: str, every: Iterable[Sequence[Any]]) -> None:
+        """Runs one statement with each of many values."""
+        with self._connection() as connection:
+            connection.executemany(sql, every)
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Every row that a query finds."""

@@ -95,6 +95,10 @@ class Rows:
                 raise CatalogueError(f"{self.path}: the source {stored[0]} is damaged", MEND)
         return [Source(name, root, bool(ignored)) for name, root, ignored, _ in found]
 
+    def roots(self) -> dict[str, Path]:
+        """Where the photos of each source lie; a relative root lies in the catalogue's folder."""
+        return {source.name: self.path.parent / source.root for source in self.sources()}
+
     def live(self) -> Version:
         """The version that answers."""
         return self.versions.live()
@@ -126,6 +130,11 @@ class Rows:
     def of_source(self, source: str) -> dict[str, int]:
         """Photo id → number of every row of a source."""
         return dict(self._database.all("SELECT photo_id, id FROM photos WHERE source = ?", (source,)))
+
+    def each_of(self, source: str) -> Iterator[Row]:
+        """Every row of a source."""
+        for chunk in self._database.chunks(f"SELECT {COLUMNS} FROM photos WHERE source = ?", (source,)):
+            yield from map(self._row, chunk)
 
     def contents(self) -> dict[str, str]:
         """Photo id → content hash of every photo."""
@@ -202,6 +211,11 @@ class Rows:
         sql = "SELECT photo_id FROM vectors JOIN photos USING (id) WHERE version = ? AND made_from = 'copy'"
         return [name for (name,) in self._database.all(sql, (version.number,))]
 
+    def made_from_source(self, version: Version, number: int) -> bool:
+        """Whether a photo has a vector of a version, and it was made from the photo itself."""
+        sql = "SELECT made_from FROM vectors WHERE version = ? AND id = ?"
+        return self._database.all(sql, (version.number, number)) == [("source",)]
+
     # What is written, inside a transaction
 
     def put_source(self, source: Source) -> None:
@@ -225,6 +239,19 @@ class Rows:
             self._count(old, -1)
         self._count(row, 1)
         return row
+
+    def retell(self, told: Sequence[tuple[Row, Photo]]) -> None:
+        """Stores what is said of photos now, many at once; what they are embedded from, and their items, stand."""
+        first = self.state().sequence + 1
+        rows = [replace(old, photo=photo, sequence=first + n) for n, (old, photo) in enumerate(told)]
+        stored = [row.values() for row in rows]
+        sums = [checksum(*values) for values in stored]
+        self._database.many(
+            "UPDATE photos SET category = ?, view = ?, attributes = ?, sequence = ?, checksum = ? WHERE id = ?",
+            ((v[5], v[7], v[9], v[13], crc, v[0]) for v, crc in zip(stored, sums, strict=True)),
+        )
+        self._database.do("UPDATE state SET sequence = sequence + ?", (len(rows),))
+        self._sum_up(sum(sums) - sum(old.checksum for old, _ in told))
 
     def restamp(self, row: Row, mtime_ns: int) -> None:
         """Notes another modification time of the same file: no answer tells it, so the sequence number stays."""

@@ -1,18 +1,17 @@
 """`/v1/items`, `/v1/photos`: what the catalogue holds, and, for the admin, changing it."""
 
 import hashlib
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from twinset import photos
-from twinset.errors import RequestError, UnknownItemError
+from twinset.errors import UnknownItemError
 from twinset.records import Item
-from twinset.server import intake
 from twinset.server.parameters import Text, Which
 from twinset.server.problems import PROBLEMS
-from twinset.server.service import Served, admin, shopper
+from twinset.server.service import Served, shopper
 
 router: Final = APIRouter(prefix="/v1", dependencies=[Depends(shopper)], responses=PROBLEMS, tags=["items"])
 _WEEK: Final = "private, max-age=604800, immutable"
