@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -142,6 +142,8 @@ class Answer:
     `boxes` are parts of the photo to search with, the best first, in fractions 0-1 of it upright; None where they
     were not asked for, a box was given, or the bundle has no patches. They count as `embed` in `ms`.
     `facets` counts, by field and value, the items that pass the filters, most frequent values first.
+    `categories` are those of the fifty nearest photos of the whole catalogue with their shares (0-1), the most
+    frequent first; None where they were not asked for. `vector` `(D,)` is the query's embedding.
     `nothing_close` says that no hit is near enough to claim that the item is there; it and `calibration` are None
     where nothing is calibrated.
     """
@@ -156,6 +158,7 @@ class Answer:
     boxes: tuple[Box, ...] | None = None
     facets: Mapping[str, Mapping[str, int]] | None = None
     calibration: Calibrated | None = None
+    vector: Vectors | None = field(default=None, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -164,7 +167,37 @@ class Answer:
         return len(self.hits)
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as Python, the command line and HTTP give it."""
+        """The answer as Python, the command line and HTTP give it, without `vector`."""
+        facts = asdict(replace(self, vector=None))
+        del facts["vector"]
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPhoto:
+    """A photo of an item; `width` and `height` are of its upright source, 0 where its copy is lost."""
+
+    photo_id: str
+    photo: str
+    view: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as the catalogue holds it: its photos, `main` views first, and what its first one says."""
+
+    item_id: str
+    category: str
+    style: str
+    title: str
+    url: str
+    photos: tuple[ItemPhoto, ...]
+    attributes: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields."""
         return asdict(self)
 
 

@@ -66,10 +66,21 @@ COMMANDS: Final = {
     "repair": Command("verify --repair --catalogue {here}/c"),
     "upgrade": Command("upgrade --catalogue {here}/c --bundle {middle} -q", again=(0, 2)),
     "rollback": Command("upgrade --catalogue {here}/c --rollback -q", "upgraded", again=(0, 2)),
+    "put": Command("put {here}/c new {shop}/001/0.png {shop}/002/0.png"),
+    "put-other": Command("put {here}/c new {shop}/002/0.png {shop}/003/0.png", "received"),
+    "patch": Command("patch {here}/c price=99 i001 i002 i003"),
+    "delete": Command("delete {here}/c new", "received", again=(0, 3)),
+    "remove-received": Command("remove new --catalogue {here}/c", "received", again=(0, 3)),
+    "snapshot-received": Command("snapshot {here}/s --catalogue {here}/c", "received", again=(0, 3)),
+    "dump-received": Command("dump --catalogue {here}/c --out {here}/d.parquet", "received", again=(0, 3)),
     "prune": Command("upgrade --catalogue {here}/c --prune -q", "upgraded"),
     "embed": Command("embed {faulty}/photos.csv --out {here}/v.npz --bundle colour", "nothing"),
     "split": Command("data split {shop}/photos.csv --out {here}/p.csv", "nothing"),
 }
+
+
+BEFORE: Final = (("catalogue", "index"), ("upgraded", "upgrade"), ("dump", "dump"), ("received", "put"))
+"""What lies there when a command begins, and the command that leaves it so."""
 
 
 class Server:
@@ -129,7 +140,7 @@ class Arena:
         self._places = {"here": self.here, "middle": other_bundle(folder / "middle"), **_shops(folder)}
         self._query = str(self._places["shop"] / "001/0.png")
         self.prepare("nothing")
-        for name, before in (("catalogue", "index"), ("upgraded", "upgrade"), ("dump", "dump")):
+        for name, before in BEFORE:
             assert self.start(before).code == 0
             shutil.copytree(self.here, self._begins / name)
         shutil.rmtree(self._begins / "dump/c")

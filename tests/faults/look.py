@@ -27,6 +27,10 @@ def state(path: Path, query: str) -> Any:
     leftovers = sorted(str(found.relative_to(path)) for found in path.rglob("*tmp*"))
     leftovers += [f"the copy of {name}" for name in sorted(copies.contents().keys() - there.keys())]
     copies.close()
+    named = {facts[1] for facts in there.values() if facts[0] == "api"}
+    for found in sorted((path / "received").rglob("*")) if (path / "received").exists() else ():
+        if found.is_file() and str(found.relative_to(path / "received")) not in named:
+            leftovers.append(f"{found.relative_to(path)} of no row")
     return {"photos": there, "hits": hits, "problems": problems, "leftovers": leftovers}
 
 

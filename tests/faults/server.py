@@ -12,6 +12,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import onnxruntime  # noqa: F401 - what is loaded here need not be in every fork
@@ -19,7 +21,10 @@ import pyarrow.parquet  # noqa: F401
 
 from faults.look import look
 from twinset.catalogue import IndexOptions, index
+from twinset.catalogue.patch import patch_items
+from twinset.catalogue.receive import delete_item, put_item
 from twinset.cli.main import main
+from twinset.errors import TwinsetError
 from twinset.progress import Silent
 
 shim = ctypes.CDLL(None)
@@ -36,8 +41,28 @@ class Acknowledged(Silent):
             shim.faults_acknowledge(ctypes.c_long(count))
 
 
+def put(place: str, item_id: str, *photos: str) -> None:
+    put_item(place, item_id, [Path(photo).read_bytes() for photo in photos], {"price": "1"})
+
+
+def patch(place: str, change: str, *item_ids: str) -> None:
+    field, _, value = change.partition("=")
+    patch_items(place, {item_id: {field: value} for item_id in item_ids})
+
+
+BY_API: dict[str, Callable[..., object]] = {"put": put, "patch": patch, "delete": delete_item}
+"""What an API calls from Python, as commands."""
+
+
 def commanded(arguments: list[str]) -> int:
-    return main(arguments)
+    if arguments[0] not in BY_API:
+        return main(arguments)
+    try:
+        BY_API[arguments[0]](*arguments[1:])
+    except TwinsetError as error:
+        sys.stderr.write(f"twinset: {error}\n")
+        return error.exit_code
+    return 0
 
 
 def indexed(place: str, photos: str) -> int:
@@ -58,7 +83,7 @@ def completed(folder: str, query: str, arguments: list[str]) -> int:
     left = look(folder, query)
     shim.faults_arm(folder.encode(), ctypes.c_long(0), 0)
     with contextlib.redirect_stdout(io.StringIO()):
-        code = main(arguments)
+        code = commanded(arguments)
     sys.stdout.write(json.dumps({"left": left, "code": code, "found": look(folder, query)}))
     return 0
 

@@ -21,8 +21,8 @@ class SearchOptions:
     `k` is 1 to `MAX_K`. `where` restricts photos, `FIELD OP VALUE` each; photos whose score is below `min_score`
     (-1 to 1) are left out. `boost`, `FIELD OP VALUE:±x` each, adds x to what an item is ordered by where one of its
     photos fits. `out_of_stock` items can be shown as others are, sink below all others, or be hidden. `cursor` is
-    `next` of the answer before; `facets` asks for counts. `rerank` names another order of the first hits
-    (docs/search.md).
+    `next` of the answer before; `facets` asks for counts, `categories` for those of what is nearest. `rerank`
+    names another order of the first hits (docs/search.md).
 
     Raises:
         UsageError: a value is out of its range.
@@ -38,6 +38,7 @@ class SearchOptions:
     out_of_stock: OutOfStock = "show"
     facets: bool = False
     rerank: Rerank | None = None
+    categories: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:
@@ -83,3 +84,4 @@ class Asked(TypedDict, total=False):
     out_of_stock: OutOfStock
     facets: bool
     rerank: Rerank | None
+    categories: bool

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,30 +11,53 @@ from twinset import boxes, photos, rerank
 from twinset.catalogue.candidates import Candidates, choose
 from twinset.catalogue.cursor import Cursor, place
 from twinset.catalogue.facets import count
+from twinset.catalogue.items import voted
 from twinset.catalogue.likely import Likely, judge
 from twinset.catalogue.options import SearchOptions
 from twinset.catalogue.page import Member, Pages, Search
 from twinset.catalogue.reorder import Looks
 from twinset.catalogue.versions import Live
 from twinset.embedder import query_box
-from twinset.errors import NEAREST, CatalogueError, InputError, UnknownItemError, UsageError, did_you_mean
+from twinset.errors import (
+    NEAREST,
+    CatalogueError,
+    FingerprintError,
+    InputError,
+    UnknownItemError,
+    UsageError,
+    did_you_mean,
+)
 from twinset.group import Ranked
+from twinset.photos import Decoded
 from twinset.records import Answer, Box, Hit, PhotoHit, Vectors
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a shopper says of an answer: items that are right, and wrong.
+
+    `vector` `(D,)` is the query's embedding, `fingerprint` the bundle's that made it.
+    """
+
+    vector: Vectors
+    fingerprint: str
+    positive: Sequence[str] = ()
+    negative: Sequence[str] = ()
 
 
 def search(
     rows: Rows,
     live: Live,
     copies: Copies,
-    given: Sequence[bytes],
+    given: Sequence[bytes | Decoded],
     options: SearchOptions,
     *,
     box: Sequence[float] | None,
     suggest: bool,
 ) -> Answer:
-    """The items, styles or photos nearest to a photo, or to several of one garment; with boxes it suggests.
+    """The items, styles or photos nearest to a photo, or to several of one garment; `suggest` asks for boxes.
 
     Raises:
         UsageError: `box` is out of its range or belongs to several photos, or there is no photo; or patches are to
@@ -48,7 +71,7 @@ def search(
         raise UsageError(f"a box for {len(given)} photos" if given else "there is no photo", "give one photo")
     part: Box | None = None if box is None else query_box(box)
     clock = [time.perf_counter()]
-    decoded = [photos.decode(photo) for photo in given]
+    decoded = [photo if isinstance(photo, Decoded) else photos.decode(photo) for photo in given]
     clock.append(time.perf_counter())
     with rows.snapshot():
         version = rows.live()
@@ -75,22 +98,45 @@ def similar(rows: Rows, live: Live, item_id: str, options: SearchOptions) -> Ans
         WhereError, UnknownFieldError, CursorError, CursorExpiredError: as `search`.
 
     """
-    if options.rerank in ("views", "patches"):
-        raise UsageError(
-            f"re-ranking by {options.rerank} looks at a photo, and `similar` has none",
-            "use expansion, reciprocal or centroid, or search with a photo",
-        )
+    _check_photoless(options)
     clock = [time.perf_counter()] * 2  # nothing is decoded
     with rows.snapshot():
         version = rows.live()
         own = tuple(sorted(row.id for row in rows.of_items([item_id])))
         if not own:
-            raise _unknown(rows, live, item_id)
+            raise unknown(rows, live, item_id)
         query = _middle(list(rows.vectors(version, own)))
         clock.append(time.perf_counter())
         answer = _answer(Search(rows, live, version, query, options, own))
     clock.append(time.perf_counter())
     return replace(answer, ms=_milliseconds(clock))
+
+
+def refine(rows: Rows, live: Live, verdict: Verdict, options: SearchOptions) -> Answer:
+    """What is nearest to an earlier query moved towards some items and away from others, which are left out.
+
+    Raises:
+        UnknownItemError: the catalogue does not hold one of them.
+        FingerprintError: the query was embedded by another bundle than answers now.
+        InputError: nothing is left of the query.
+        UsageError, WhereError, UnknownFieldError, CursorError, CursorExpiredError: as `similar`.
+
+    """
+    _check_photoless(options)
+    clock = [time.perf_counter()] * 2  # nothing is decoded
+    with rows.snapshot():
+        version = rows.live()
+        if verdict.fingerprint != version.fingerprint:
+            raise FingerprintError("the query was embedded by another bundle", "search with the photo again")
+        near, far = (_numbers(rows, live, items) for items in (verdict.positive, verdict.negative))
+        parts = [
+            rows.vectors(version, ids) if ids else np.empty((0, version.dim), np.float32) for ids in (near, far)
+        ]
+        query = _directed(rerank.moved(verdict.vector, *parts), "the query and the verdict")
+        clock.append(time.perf_counter())
+        found = _answer(Search(rows, live, version, query, options, tuple(sorted(far))))
+    clock.append(time.perf_counter())
+    return replace(found, ms=_milliseconds(clock))
 
 
 def portrait(rows: Rows, live: Live, copies: Copies, item_id: str) -> bytes:
@@ -104,7 +150,7 @@ def portrait(rows: Rows, live: Live, copies: Copies, item_id: str) -> bytes:
     with rows.snapshot():
         of_item = [row.photo for row in rows.of_items([item_id])]
         if not of_item:
-            raise _unknown(rows, live, item_id)
+            raise unknown(rows, live, item_id)
     found = copies.get([photo.photo_id for photo in of_item])
     for photo in sorted(of_item, key=lambda photo: (photo.view != "main", photo.path)):
         if photo.photo_id in found:
@@ -114,7 +160,8 @@ def portrait(rows: Rows, live: Live, copies: Copies, item_id: str) -> bytes:
     )
 
 
-def _unknown(rows: Rows, live: Live, item_id: str) -> UnknownItemError:
+def unknown(rows: Rows, live: Live, item_id: str) -> UnknownItemError:
+    """What is said of an item that is not there, inside a snapshot of the rows."""
     known = live.columns(rows.state()).column("item_id").texts
     mend = did_you_mean(item_id, known, "see the ids with `twinset search`", most=NEAREST)
     return UnknownItemError(f"the catalogue holds no item {item_id}", mend)
@@ -129,10 +176,30 @@ def _middle(vectors: Sequence[Vectors]) -> Vectors:
     """
     if len(vectors) == 1:
         return vectors[0]
-    middle = rerank.centroid(np.stack(vectors))
-    if not middle.any():
-        raise InputError(f"the {len(vectors)} photos have nothing in common", "search with one of them")
-    return middle
+    return _directed(rerank.centroid(np.stack(vectors)), f"the {len(vectors)} photos")
+
+
+def _directed(query: Vectors, what: str) -> Vectors:
+    if not query.any():
+        raise InputError(f"{what} have nothing in common", "search with one of them")
+    return query
+
+
+def _check_photoless(options: SearchOptions) -> None:
+    if options.rerank in ("views", "patches"):
+        raise UsageError(
+            f"re-ranking by {options.rerank} looks at a photo, and there is none",
+            "use expansion, reciprocal or centroid, or search with a photo",
+        )
+
+
+def _numbers(rows: Rows, live: Live, item_ids: Sequence[str]) -> list[int]:
+    """The photos of some items, by their numbers."""
+    found = rows.of_items(item_ids)
+    missing = sorted(set(item_ids) - {row.photo.item_id for row in found})
+    if missing:
+        raise unknown(rows, live, missing[0])
+    return [row.id for row in found]
 
 
 def _answer(asked: Search) -> Answer:
@@ -158,7 +225,9 @@ def _answer(asked: Search) -> Answer:
         ms={},
         nothing_close=likely.nothing_close,
         calibration=likely.told,
+        categories=voted(asked, view) if options.categories else None,
         facets=count(columns, chosen.kept) if options.facets and columns and chosen.kept is not None else None,
+        vector=asked.query,
     )
 
 

@@ -31,6 +31,8 @@ from twinset.settings import ServeSettings
 
 _PICTURES: Final = 256
 """Small photos that are waited for: a page asks for twenty at once."""
+_CHANGES: Final = 16
+"""Changes that wait for each other: there is one writer."""
 
 
 def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSettings | None = None) -> FastAPI:
@@ -73,6 +75,7 @@ def _service(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSett
         settings=settings,
         desk=Desk(settings.queue),
         thumbnails=Desk(_PICTURES, threads=1),
+        changes=Desk(_CHANGES, threads=1),
         decoders=decoders,
         memory=Memory(),
         turnstile=Turnstile(settings),
@@ -94,11 +97,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(service.close)
 
 
-def _refused(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     return problem(error if isinstance(error, TwinsetError) else TwinsetError(str(error)), request.scope["state"])
 
 
-def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     first = faults[0] if faults else {"loc": ("request",), "msg": "it is not valid"}
     name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
@@ -106,7 +109,7 @@ def _invalid(request: Request, error: Exception) -> Response:
     return problem(RequestError("bad_parameter", f"{name}: {first['msg']}", mend), request.scope["state"])
 
 
-def _missing(request: Request, error: Exception) -> Response:
+async def _missing(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     if status == 405:
         told = RequestError("method_not_allowed", f"{request.method} is not for this address", "see /openapi.json")

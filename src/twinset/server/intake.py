@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 from python_multipart.exceptions import FormParserError
@@ -17,6 +17,7 @@ from twinset.photos import MAX_BYTES
 MAX_BODY: Final = MAX_BYTES + 64 * 1024
 """Of a form there are its own lines beside a photo of 20 MiB."""
 MAX_JSON: Final = 16 * 2**20
+MAX_TEXT: Final = 256 * 1024
 PHOTO: Final = "photo"
 """The name of a form's part that is a photo."""
 _MEND_PHOTO: Final = "send one photo as the body (image/*), or several as parts `photo` of multipart/form-data"
@@ -37,7 +38,7 @@ async def photos(request: Request, most: int, seconds: float) -> list[bytes]:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        found = await _parts(request, most, seconds)
+        found = (await form(request, most, seconds))[0]
     elif kind.startswith("image/") or kind == "application/octet-stream":
         found = [await body(request, MAX_BODY, seconds)]
     else:
@@ -77,25 +78,40 @@ async def body(request: Request, most: int, seconds: float) -> bytes:
     return bytes(parts)
 
 
-async def _parts(request: Request, most: int, seconds: float) -> list[bytes]:
+async def form(
+    request: Request, most: int, seconds: float, texts: Sequence[str] = ()
+) -> tuple[list[bytes], dict[str, str]]:
+    """The photos of a form, and those of its other parts that are named by `texts`.
+
+    Raises:
+        RequestError: it is too large, too slow, broken, or has other parts or too many photos.
+
+    """
     parser = _InMemory(
-        request.headers, _chunks(request, MAX_BODY, seconds), max_files=most, max_fields=0, max_part_size=1024
+        request.headers,
+        _chunks(request, MAX_BODY, seconds),
+        max_files=most,
+        max_fields=len(texts),
+        max_part_size=MAX_TEXT,
     )
     try:
-        form = await parser.parse()
+        parsed = await parser.parse()
     except (MultiPartException, FormParserError, ValueError, KeyError, UnicodeError) as error:
         raise RequestError(
             "bad_form", f"the form cannot be read: {error}", f"send at most {most} photos"
         ) from error
+    photos, told = list[bytes](), dict[str, str]()
     try:
-        found = []
-        for name, value in form.multi_items():
-            if name != PHOTO or not isinstance(value, UploadFile):
-                raise RequestError("bad_form", "the form has a part that is no photo", _MEND_PHOTO)
-            found.append(await value.read())
-        return found
+        for name, value in parsed.multi_items():
+            if isinstance(value, UploadFile) and name == PHOTO:
+                photos.append(await value.read())
+            elif isinstance(value, str) and name in texts and name not in told:
+                told[name] = value
+            else:
+                raise RequestError("bad_form", "the form has a part that it should not have", _MEND_PHOTO)
     finally:
-        await form.close()
+        await parsed.close()
+    return photos, told
 
 
 async def _chunks(request: Request, most: int, seconds: float) -> AsyncGenerator[bytes, None]:

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Final
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from twinset.catalogue.options import Asked, By, OutOfStock
+from twinset.catalogue.options import Asked, By, OutOfStock, Rerank
 from twinset.errors import RequestError
 from twinset.settings import ServeSettings
 
@@ -38,6 +37,7 @@ class Listing(Filtered):
     boost: Annotated[Texts, Field(description="FIELD OP VALUE:±x, as brand=Own:+0.05.")] = []
     min_score: Annotated[float | None, Field(ge=-1, le=1)] = None
     out_of_stock: OutOfStock = "show"
+    rerank: Annotated[Rerank | None, Field(description="Another order of the first hits.")] = None
     facets: bool = False
     cursor: Annotated[str | None, Field(max_length=4000, description="`next` of the answer before.")] = None
 
@@ -51,6 +51,8 @@ class Listing(Filtered):
             min_score=self.min_score,
             out_of_stock=self.out_of_stock,
             facets=self.facets,
+            rerank=self.rerank,
+            categories=self.cursor is None,
         )
 
     def check(self, settings: ServeSettings) -> None:
@@ -86,6 +88,3 @@ class Looking(Listing):
             return [float(side) for side in self.box.split(",")]
         except ValueError as error:
             raise RequestError("bad_parameter", f"box is {self.box!r}", "write x1,y1,x2,y2 from 0 to 1") from error
-
-
-InQuery = Query()

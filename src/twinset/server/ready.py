@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -43,7 +44,7 @@ class Readiness:
             while True:
                 for name, catalogue in self._catalogues.items():
                     with self._desk.place(), suppress(asyncio.CancelledError):
-                        await self._desk.run(lambda name=name, catalogue=catalogue: self._look(name, catalogue))
+                        await self._desk.run(partial(self._look, name, catalogue))
                 await asyncio.sleep(_EVERY)
         finally:
             self._desk.close()

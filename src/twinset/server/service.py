@@ -31,6 +31,7 @@ class Service:
     settings: ServeSettings
     desk: Desk
     thumbnails: Desk
+    changes: Desk
     decoders: Decoders
     memory: Memory
     turnstile: Turnstile
@@ -55,6 +56,7 @@ class Service:
         """Serves who waits, then ends decoders and closes files."""
         self.desk.close()
         self.thumbnails.close()
+        self.changes.close()
         self.decoders.close()
         if self.events is not None:
             self.events.close()

@@ -5,6 +5,7 @@ those of newer rows, add up to what the rows say: so columns of another history,
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,12 +47,12 @@ class _Newer:
 
     def __init__(self, removed: list[int]) -> None:
         self.sums = dict.fromkeys(removed, -1)
-        self.fields: dict[str, _Gathered] = {}
+        self.fields: defaultdict[str, _Gathered] = defaultdict(_Gathered)
 
     def add(self, row: Row) -> None:
         self.sums[row.id] = row.checksum
         for name in (*_ALWAYS, *_SOMETIMES, *row.photo.attributes):
-            self.fields.setdefault(name, _Gathered()).add(row.id, row.photo.value(name))
+            self.fields[name].add(row.id, row.photo.value(name))
 
     def over(self, stored: Column, name: str, size: int) -> Column:
         """A field as it was stored, brought up to date."""

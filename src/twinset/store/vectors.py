@@ -98,6 +98,9 @@ def catch_up(
             old, _, ids = loaded
             if old.sequence == sequence:
                 return
+            if not len(rows.changed_since(version, old.sequence)):  # what is said of photos, and no vector
+                _write_state(folder, replace(old, sequence=sequence))
+                return
             dead = tuple(np.flatnonzero(_still(ids, rows, version, old) < 0).tolist())
             if len(dead) <= max(1000, old.rows // 10):
                 kept = replace(new, rows=old.rows, dead=dead)
@@ -242,7 +245,10 @@ def _write(folder: Path, state: _Derived, newer: Iterable[tuple[Vectors, Ids]]) 
             os.fsync(file.fileno())
     of_vectors = sums(_mapped(folder / _VECTORS, np.dtype("<f4"), (rows, state.dim)))
     of_ids = sums(_mapped(folder / _IDS, np.dtype("<i8"), (rows,)))
-    state = replace(state, rows=rows, vectors=of_vectors, ids=of_ids)
+    _write_state(folder, replace(state, rows=rows, vectors=of_vectors, ids=of_ids))
+
+
+def _write_state(folder: Path, state: _Derived) -> None:
     write_whole(folder / _STATE, sealed({"format": _FORMAT} | asdict(state)).encode())
 
 

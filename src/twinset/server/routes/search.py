@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from twinset.catalogue import Catalogue
+from twinset.catalogue.search import Verdict
 from twinset.errors import FingerprintError, RequestError
 from twinset.records import Answer
 from twinset.server import intake
@@ -37,7 +38,7 @@ _BODY: Final = {
 }
 
 
-class Verdict(BaseModel):
+class Feedback(BaseModel):
     """What a shopper says of the items of an answer."""
 
     model_config = ConfigDict(extra="forbid")
@@ -82,7 +83,7 @@ async def similar(item_id: Text, asked: Annotated[Listing, Query()], service: Se
 
 
 @router.post("/feedback", response_model=Answer)
-async def feedback(verdict: Verdict, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
+async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
     """The hits of an earlier query, moved towards some items and away from others."""
     asked.check(service.settings)
     known = service.memory.get(verdict.query_id)
@@ -92,16 +93,10 @@ async def feedback(verdict: Verdict, asked: Annotated[Listing, Query()], service
         return _rendered(service, name, answer)
 
 
-def _refined(catalogue: Catalogue, known: Remembered, verdict: Verdict, asked: Listing) -> Answer:
+def _refined(catalogue: Catalogue, known: Remembered, verdict: Feedback, asked: Listing) -> Answer:
     try:
-        return catalogue.refine(
-            known.vector,
-            known.fingerprint,
-            verdict.positive,
-            verdict.negative,
-            asked.k,
-            **asked.options(),
-        )
+        told = Verdict(known.vector, known.fingerprint, verdict.positive, verdict.negative)
+        return catalogue.refine(told, asked.k, **asked.options())
     except FingerprintError as error:
         raise RequestError(
             "query_expired", "the catalogue has another model since", "search with the photo again"

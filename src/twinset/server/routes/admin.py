@@ -1,0 +1,68 @@
+"""What changes a catalogue, for who has the admin key: items put, patched and deleted."""
+
+import json
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+
+from twinset.catalogue.patch import patch_items
+from twinset.catalogue.receive import MOST_PHOTOS, delete_item, put_item
+from twinset.errors import RequestError
+from twinset.server import intake
+from twinset.server.parameters import Text, Which
+from twinset.server.problems import PROBLEMS
+from twinset.server.service import Served, admin
+
+router: Final = APIRouter(prefix="/v1", dependencies=[Depends(admin)], responses=PROBLEMS, tags=["admin"])
+_SHAPE: Final = "send {item_id: {field: value, or null to remove it}}, values as text"
+
+
+@router.put("/items/{item_id}")
+async def put(request: Request, item_id: Text, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
+    """An item with its photos, in place of what it was; its attributes are the part `attributes`, as JSON."""
+    _, catalogue = service.catalogue(asked.catalogue)
+    with service.changes.place():
+        photos, texts = await intake.form(request, MOST_PHOTOS, service.settings.receive_seconds, ("attributes",))
+        facts = _facts(texts.get("attributes", "{}"))
+        report = await service.changes.run(partial(put_item, catalogue.path, item_id, photos, facts))
+    return JSONResponse(report.to_json())
+
+
+@router.delete("/items/{item_id}")
+async def delete(item_id: Text, asked: Annotated[Which, Query()], service: Served) -> dict[str, int]:
+    """Takes an item away that was put here."""
+    _, catalogue = service.catalogue(asked.catalogue)
+    with service.changes.place():
+        return {"removed": await service.changes.run(partial(delete_item, catalogue.path, item_id))}
+
+
+@router.patch("/items")
+async def patch(request: Request, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
+    """Attributes of many items at once; nothing is embedded, and the next search sees them."""
+    _, catalogue = service.catalogue(asked.catalogue)
+    with service.changes.place():
+        changes = _changes(await intake.json_body(request, service.settings.receive_seconds))
+        report = await service.changes.run(partial(patch_items, catalogue.path, changes))
+    return JSONResponse(report.to_json())
+
+
+def _facts(text: str) -> dict[str, str]:
+    try:
+        facts: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError("bad_form", f"attributes are no JSON: {error}", "send {field: value}") from error
+    if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):
+        raise RequestError("bad_form", "attributes are no texts by field", "send {field: value}, values as text")
+    return facts
+
+
+def _changes(given: Any) -> dict[str, dict[str, str | None]]:
+    fine = isinstance(given, dict) and all(
+        isinstance(facts, dict) and all(value is None or isinstance(value, str) for value in facts.values())
+        for facts in given.values()
+    )
+    if not fine:
+        raise RequestError("bad_form", "the changes are no attributes by item", _SHAPE)
+    return dict(given)
