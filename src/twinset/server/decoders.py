@@ -17,6 +17,7 @@ from twinset.server.decoder import LENGTH, REPLY, THERE, Refusal, heavy
 
 _PATIENCE: Final = 5.0
 """Seconds that one photo may take."""
+_TRIES: Final = 3
 _STARTING: Final = 20.0
 """Seconds that a process may take to begin, on a busy machine."""
 
@@ -73,9 +74,9 @@ class _Process:
 
     def decode(self, data: bytes, patience: float) -> Decoded:
         """One photo; in a new process once more where one ends, for something else may have ended it."""
-        for _ in range(2):
-            line = self._ready()
+        for _ in range(_TRIES):
             try:
+                line = self._ready()
                 return _asked(line, data, time.monotonic() + patience)
             except TimeoutError:
                 self.end()
@@ -95,28 +96,32 @@ class _Process:
             child.wait()
 
     def _ready(self) -> socket.socket:
-        if self._child is not None and self._child.poll() is not None:
-            self.end()
-        if self._line is None:
-            self._begin()
-        if self._line is None:
-            raise ResourceError("the server is closing", "ask again")
+        """The line to a process that is there.
+
+        Raises:
+            ResourceError: none can be begun.
+            OSError: it ended before it was there.
+
+        """
+        if self._line is not None and self._child is not None and self._child.poll() is None:
+            return self._line
+        self.end()
+        self._line, theirs = socket.socketpair()
+        with theirs:
+            self._child = _begun(theirs.fileno())
+        _received(self._line, len(THERE), time.monotonic() + _STARTING)
         return self._line
 
-    def _begin(self) -> None:
-        """Begins the process, and waits until it says that it is there."""
-        self._line, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "twinset.server.decoder", str(theirs.fileno())]
-        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        try:
-            with theirs:
-                self._child = subprocess.Popen(  # noqa: S603 - our own module
-                    command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=os.environ | threads
-                )
-            _received(self._line, len(THERE), time.monotonic() + _STARTING)
-        except OSError as error:
-            self.end()
-            raise ResourceError(f"no decoder can be begun: {error}", "see `twinset doctor`") from error
+
+def _begun(descriptor: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "twinset.server.decoder", str(descriptor)]
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own module
+            command, stdin=subprocess.DEVNULL, pass_fds=(descriptor,), env=os.environ | threads
+        )
+    except OSError as error:
+        raise ResourceError(f"no decoder can be begun: {error.strerror}", "see `twinset doctor`") from error
 
 
 def _asked(line: socket.socket, data: bytes, until: float) -> Decoded:

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -12,10 +15,12 @@ from twinset.errors import ResourceError
 from twinset.server.protocol import within
 from twinset.settings import ServeSettings
 
-_DRAIN = 20
-_IDLE = 15
-_HEAD_BYTES = 32 * 1024
-_BACKLOG = 512
+_DRAIN: Final = 18
+"""Seconds for what has been accepted to be answered."""
+_IDLE: Final = 15
+_HEAD_BYTES: Final = 32 * 1024
+_BACKLOG: Final = 512
+_STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None]) -> None:
@@ -44,7 +49,20 @@ def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None
     )
     listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    asyncio.run(uvicorn.Server(config).serve([listener]))
+    asyncio.run(_Server(config).serve([listener]))
+
+
+class _Server(uvicorn.Server):
+    """Ends well when it is told to: uvicorn would raise the signal again once all is answered."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOP}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _bound(settings: ServeSettings) -> socket.socket:

@@ -16,6 +16,7 @@ from twinset.server import intake
 from twinset.server.parameters import Listing, Looking, Text
 from twinset.server.problems import PROBLEMS
 from twinset.server.remembered import Remembered
+from twinset.server.schemas import ANSWER
 from twinset.server.service import Served, Service, searcher
 
 router: Final = APIRouter(prefix="/v1", dependencies=[Depends(searcher)], responses=PROBLEMS, tags=["search"])
@@ -48,7 +49,7 @@ class Feedback(BaseModel):
     negative: Annotated[list[Text], Field(max_length=50)] = []
 
 
-@router.post("/search", response_model=Answer, openapi_extra=_BODY)
+@router.post("/search", response_model=ANSWER, openapi_extra=_BODY)
 async def search(request: Request, asked: Annotated[Looking, Query()], service: Served) -> JSONResponse:
     """The items nearest to a photo, or to several photos of one garment."""
     asked.check(service.settings)
@@ -72,7 +73,7 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
         return _rendered(service, name, await service.desk.run(work))
 
 
-@router.get("/items/{item_id}/similar", response_model=Answer)
+@router.get("/items/{item_id}/similar", response_model=ANSWER)
 async def similar(item_id: Text, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
     """The items nearest to one of the catalogue, which is left out."""
     asked.check(service.settings)
@@ -82,7 +83,7 @@ async def similar(item_id: Text, asked: Annotated[Listing, Query()], service: Se
         return _rendered(service, name, answer)
 
 
-@router.post("/feedback", response_model=Answer)
+@router.post("/feedback", response_model=ANSWER)
 async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
     """The hits of an earlier query, moved towards some items and away from others."""
     asked.check(service.settings)
