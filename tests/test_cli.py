@@ -391,7 +391,19 @@ def test_every_command_has_help_and_stands_in_the_readme(capsys: Out) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     searching = ("demo", "index", "search", "similar", "remove", "info", "verify")
     keeping = ("snapshot", "dump", "load", "upgrade")
-    for command in (*searching, *keeping, "embed", "evaluate", "compare", "calibrate", "fit", "export", "doctor"):
+    for command in (
+        *searching,
+        *keeping,
+        "embed",
+        "evaluate",
+        "compare",
+        "calibrate",
+        "fit",
+        "export",
+        "serve",
+        "events",
+        "doctor",
+    ):
         assert main([command, "--help"]) == 0
         assert f"twinset {command}" in readme
     for command in ("check", "split", "convert", "draw", "join"):

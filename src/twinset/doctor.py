@@ -5,7 +5,8 @@ import re
 import resource
 import shutil
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from twinset import bundle, runtime
 from twinset.embedder import Embedder, cores
 from twinset.errors import TwinsetError
+from twinset.settings import ServeSettings
 
 _LEAST_FREE_BYTES: Final = 2**30
 _LEAST_FILES: Final = 256
@@ -46,6 +48,25 @@ def examine(folder: Path) -> list[Finding]:
         _disk(folder),
         _files(),
     ]
+
+
+def serving(settings: ServeSettings, catalogues: Mapping[str, Path], origins: Mapping[str, str]) -> list[Finding]:
+    """What `serve` would be started with, each setting with where it comes from; a key is only told to be set."""
+    named = ", ".join(f"{name}={folder}" for name, folder in catalogues.items())
+    values = {"catalogue": named or "none"} | {
+        field.name: _told(getattr(settings, field.name), secret=not field.repr) for field in fields(settings)
+    }
+    return [Finding(f"serve {name}", f"{value} ({origins[name]})") for name, value in values.items()]
+
+
+def _told(value: object, *, secret: bool) -> str:
+    if isinstance(value, tuple):
+        value = ", ".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value == "":
+        return "none"
+    return "set" if secret else str(value)
 
 
 def _library(name: str, mend: str) -> Finding:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from twinset.errors import UsageError
@@ -30,8 +30,8 @@ class ServeSettings:
 
     host: str = "127.0.0.1"
     port: int = 8000
-    key: str = ""
-    admin_key: str = ""
+    key: str = field(default="", repr=False)
+    admin_key: str = field(default="", repr=False)
     public: bool = False
     rate: int = 60
     quota: int = 0

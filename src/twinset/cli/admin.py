@@ -1,5 +1,6 @@
 """`info`, `verify`, `doctor`."""
 
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +11,9 @@ import typer
 from twinset import doctor
 from twinset.catalogue import Catalogue
 from twinset.catalogue.repair import repair as mend
-from twinset.cli.output import CatalogueDir, Json, Quiet, Talk, print_json, print_line, print_table
-from twinset.errors import CatalogueError, GateError
+from twinset.cli import config
+from twinset.cli.output import CatalogueDir, Json, Quiet, SettingsFile, Talk, print_json, print_line, print_table
+from twinset.errors import CatalogueError, GateError, TwinsetError
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -77,9 +79,9 @@ def verify_command(
     talk.say(f"{catalogue} is whole")
 
 
-def doctor_command(json: Json = False, quiet: Quiet = False) -> None:  # noqa: ARG001
-    """What this machine and installation are, and what about them would hurt."""
-    findings = doctor.examine(Path.cwd())
+def doctor_command(settings: SettingsFile = None, json: Json = False, quiet: Quiet = False) -> None:  # noqa: ARG001
+    """What this machine and installation are, what `serve` would be set to, and what about them would hurt."""
+    findings = [*doctor.examine(Path.cwd()), *_serving(settings)]
     bad = [finding for finding in findings if not finding.ok]
     if json:
         print_json({"ok": not bad, "findings": [asdict(finding) for finding in findings]})
@@ -87,3 +89,13 @@ def doctor_command(json: Json = False, quiet: Quiet = False) -> None:  # noqa: A
         print_table(["", "", ""], [[f.name, f.value, "" if f.ok else f"! {f.mend}"] for f in findings])
     if bad:
         raise GateError(f"{bad[0].name} is {bad[0].value}", bad[0].mend)
+
+
+def _serving(file: Path | None) -> list[doctor.Finding]:
+    try:
+        found = config.configure({}, os.environ, file)
+    except TwinsetError as error:
+        return [doctor.Finding("serve", error.message, ok=False, mend=error.mend)]
+    told = doctor.serving(found.settings, found.catalogues, found.origins)
+    unread = config.unread(os.environ)
+    return [*told, doctor.Finding("not read", ", ".join(unread))] if unread else told

@@ -12,7 +12,7 @@ from twinset.bundle import Bundle
 from twinset.catalogue import Catalogue
 from twinset.catalogue.own import OwnShop
 from twinset.cli.output import Talk
-from twinset.cli.train import require_extra
+from twinset.cli.train import require_training
 from twinset.embedder import Embedder, embed_photos
 from twinset.errors import PathError, UsageError
 from twinset.evaluate import Embeds
@@ -129,7 +129,7 @@ def _of_catalogue(place: Path, table: Manifest, talk: Talk, faults: list[Fault],
 
 def _exported(origin: Origin, talk: Talk) -> Bundle:
     """The bundle that a run's best weights make."""
-    require_extra()
+    require_training()
     from twinset.training.release import export_run
 
     with TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ import typer
 from twinset import published
 from twinset.bundle import FACTS
 from twinset.cli.output import Json, Quiet, Talk, print_json, print_line
-from twinset.cli.train import require_extra
+from twinset.cli.train import require_training
 from twinset.errors import PathError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def export_command(
 def _run(
     folder: Path, out: Path, talk: Talk, *, name: str, licence: str, photos_root: Path | None, halves: bool
 ) -> _Made:
-    require_extra()
+    require_training()
     from twinset.training.release import export_run
 
     progress = talk.progress()
@@ -98,7 +98,7 @@ def _published(model: str, out: Path, name: str, licence: str, talk: Talk) -> _M
         raise PathError(f"{model} is a bundle already", "name the model that it was made of")
     layouts = published.layouts(path)
     if not (layouts or able or Path(model).is_dir()):
-        require_extra(_NEEDED, f"{model} has no ONNX file, and other weights need")
+        require_training(_NEEDED, f"{model} has no ONNX file, and other weights need")
     if not layouts:
         raise PathError(
             f"{model} holds no run and no model",
@@ -107,7 +107,7 @@ def _published(model: str, out: Path, name: str, licence: str, talk: Talk) -> _M
         )
     if layouts[0] == "onnx" or (not able and "onnx" in layouts):
         return _adopted(path, source, out, name, licence, talk)
-    require_extra(_NEEDED, "models that are no ONNX files need")
+    require_training(_NEEDED, "models that are no ONNX files need")
     from twinset.training.release import export_published
 
     talk.say(f"{source} is {_WORDS[layouts[0]]}: its weights are exported by way of torch")

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from twinset import __version__
-from twinset.cli import admin, calibrate, compare, data, demo, export, keep, measure, search, train, upgrade
+from twinset.cli import admin, calibrate, compare, data, demo, export, keep, measure, search, serve, train, upgrade
 from twinset.cli.output import print_json, print_line, printable
 from twinset.errors import GateError, ResourceError, TwinsetError, UsageError, did_you_mean, disk_errors
 
@@ -40,7 +40,7 @@ def _options(
     """Finds the product in the photo."""
 
 
-for _module in (demo, search, measure, calibrate, compare, train, export, keep, upgrade, admin):
+for _module in (demo, search, measure, calibrate, compare, train, export, keep, upgrade, serve, admin):
     _module.add_commands(app)
 app.add_typer(data.app, name="data")
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twinset.bundle import shipped_names
+from twinset.errors import MissingExtraError
 from twinset.progress import SILENT
 from twinset.progress import Progress as Reported
 from twinset.records import Fault
@@ -54,6 +56,7 @@ OnDevice = Annotated[
         help="Where photos are embedded; auto: a GPU where one can be used.",
     ),
 ]
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="A TOML file of settings of `serve`.")]
 IgnoreBoxes = Annotated[bool, typer.Option("--ignore-boxes", help="Use whole photos, also where there are boxes.")]
 
 _LINE_SECONDS: Final = 10.0
@@ -154,6 +157,20 @@ class Lines:
 
     def finish(self) -> None:
         """Ends the step."""
+
+
+def require_extra(extra: str, needed: Sequence[str], what: str) -> None:
+    """Says which extra is missing before anything else is done; `what` is a clause such as "training needs".
+
+    Raises:
+        MissingExtraError: one of the needed libraries is not installed.
+
+    """
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{what} the extra `{extra}` ({missing[0]} is missing)", f'pip install "twinset[{extra}]"'
+        )
 
 
 def print_json(value: Any) -> None:

@@ -3,14 +3,12 @@
 import os
 from collections.abc import Sequence
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, begins, print_json, print_line
-from twinset.errors import MissingExtraError
+from twinset.cli.output import Json, PhotosRoot, Quiet, Talk, begins, print_json, print_line, require_extra
 from twinset.manifest.split import parse_hold_out
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ def fit_command(
     quiet: Quiet = False,
 ) -> None:
     """Trains a net on manifests by a recipe."""
-    require_extra()
+    require_training()
     from twinset.training import recipe as recipes
     from twinset.training.data import Selection
     from twinset.training.fit import fit
@@ -101,8 +99,8 @@ def _begun(out: Path) -> Path | None:
     )
 
 
-def require_extra(needed: Sequence[str] = _NEEDED, what: str = "training needs") -> None:
-    """Says which extra is missing before anything else is done, and sets how torch's threads will wait.
+def require_training(needed: Sequence[str] = _NEEDED, what: str = "training needs") -> None:
+    """Says what is missing of the extra `train`, and sets how torch's threads will wait.
 
     They spin while they wait for each other: beside another busy process a step then takes ten times as long.
 
@@ -111,11 +109,7 @@ def require_extra(needed: Sequence[str] = _NEEDED, what: str = "training needs")
 
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"{what} the extra `train` ({missing[0]} is missing)", 'pip install "twinset[train]"'
-        )
+    require_extra("train", needed, what)
 
 
 def _show(done: "Fitted") -> None:

@@ -1,6 +1,5 @@
 """An account of every request: a line in the log, and counters. No photo, no query, no address, no key."""
 
-import json
 import logging
 import time
 from typing import Final
@@ -11,6 +10,8 @@ from twinset.server.telemetry import Telemetry
 
 _LOG: Final = logging.getLogger("twinset.access")
 _NOWHERE: Final = "(none)"
+_OFTEN: Final = ("/healthz", "/readyz", "/metrics")
+"""What machines ask again and again: told where it goes wrong."""
 
 
 class Account:
@@ -51,4 +52,7 @@ class Account:
             "status": status,
             "ms": round(seconds * 1e3, 1),
         }
-        _LOG.info("%s", json.dumps(facts | ({"code": state["code"]} if "code" in state else {})))
+        told = facts | ({"code": state["code"]} if "code" in state else {})
+        _LOG.log(
+            logging.DEBUG if route in _OFTEN and status == 200 else logging.INFO, "request", extra={"facts": told}
+        )

@@ -1,28 +1,30 @@
 """What shoppers did with answers: lines of JSON in a file, and what they say. No photo, no address, no key."""
 
 import json
+import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from twinset.errors import InputError, PathError, disk_errors
+from twinset.errors import DiskFullError, InputError, PathError, ResourceError, disk_errors
 from twinset.records import Answer
 
 Kind = Literal["view", "click", "cart", "purchase"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_LOG: Final = logging.getLogger(__name__)
 _SEARCH: Final = "search"
+_CLICK: Final = "click"
 _POSITIONS: Final = 20
 """Up to which place in the list clicks are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A shopper saw, clicked, put into the cart or bought an item at a position (from 1) of an answer."""
+    """A shopper saw, clicked, put into the cart or bought the hit whose rank in an answer is `position`, from 1."""
 
     query_id: str
     item_id: str
@@ -31,7 +33,7 @@ class Event:
 
 
 class Log:
-    """A file that events are added to, each in one write; may be used by any number of threads and processes.
+    """A file that events are added to, a line each; may be used by any number of threads and processes.
 
     Raises:
         PathError, ResourceError: the file cannot be opened.
@@ -40,18 +42,32 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         with disk_errors(path):
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            size = os.fstat(self._file).st_size
+            self._cut = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         self._path = path
         self._lock = threading.Lock()
 
     def answered(self, answer: Answer, catalogue: str) -> None:
-        """Notes that an answer was given, and by which bundle, so that clicks have something to be a share of."""
+        """Notes that an answer was given, and by which bundle, so that clicks have something to be a share of.
+
+        Where the disk refuses the line it is lost, and the log says so: the answer is worth more.
+        """
         state = answer.catalogue
         facts = {"query_id": answer.query_id, "version": state.version, "fingerprint": state.fingerprint}
-        self._write({"event": _SEARCH} | facts | {"hits": len(answer), "catalogue": catalogue})
+        places = {"hits": len(answer), "first": answer.hits[0].rank if answer.hits else 1}
+        try:
+            self._write({"event": _SEARCH} | facts | places | {"catalogue": catalogue})
+        except ResourceError as error:
+            _LOG.error("an answer is missing among the events: %s", error)
 
     def add(self, event: Event) -> None:
-        """Notes what a shopper did."""
+        """Notes what a shopper did.
+
+        Raises:
+            DiskFullError, ResourceError: the disk refuses it.
+
+        """
         facts = asdict(event)
         self._write({"event": facts.pop("kind")} | facts)
 
@@ -60,10 +76,15 @@ class Log:
         os.close(self._file)
 
     def _write(self, facts: dict[str, Any]) -> None:
+        """One line in one write; on a line of its own also where the one before was cut."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now} | facts, ensure_ascii=True) + "\n"
+        line = (json.dumps({"time": now} | facts, ensure_ascii=True) + "\n").encode()
         with self._lock, disk_errors(self._path):
-            os.write(self._file, line.encode())
+            told = b"\n" + line if self._cut else line
+            written = os.write(self._file, told)
+            self._cut = written < len(told)
+        if self._cut:
+            raise DiskFullError(f"no space is left to write {self._path}", "free some space")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,33 +128,85 @@ class Told:
 def read(path: Path) -> Told:
     """Click rates by position and bundle. A click counts once a query and position.
 
-    `broken` lines are cut or foreign; `unknown` events belong to queries that are not in the file.
+    `broken` lines are cut or foreign; `unknown` events belong to queries that are not in the file before them.
 
     Raises:
         PathError: there is no such file.
         InputError: no line of it is an event.
 
     """
+    read = _Reading()
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            lines = list(_parsed(file))
+            for line in file:
+                if line.strip():
+                    read.take(_fact(line))
     except OSError as error:
         raise PathError(f"{path} cannot be read: {error.strerror}", "name the file of --events") from error
-    good = [facts for facts in lines if facts is not None]
-    if lines and not good:
+    if read.broken and not read.good:
         raise InputError(f"no line of {path} is an event", "name the file of --events")
-    searches = {facts["query_id"]: facts for facts in good if facts["event"] == _SEARCH}
-    acts = [facts for facts in good if facts["event"] != _SEARCH]
-    known = [facts for facts in acts if facts["query_id"] in searches]
-    names = sorted({facts["fingerprint"] for facts in searches.values()})
-    by_bundle = tuple(_rates(name, searches, known) for name in names)
-    return Told(by_bundle, len(lines) - len(good), len(acts) - len(known))
+    by_bundle = tuple(read.bundles[fingerprint].rates(fingerprint) for fingerprint in sorted(read.bundles))
+    return Told(by_bundle, read.broken, read.unknown)
 
 
-def _parsed(lines: Iterable[str]) -> Iterator[dict[str, Any] | None]:
-    for line in lines:
-        if line.strip():
-            yield _fact(line)
+class _Reading:
+    """What the lines said so far: of each query only its bundle is kept, for files are large."""
+
+    def __init__(self) -> None:
+        self.bundles: dict[str, _Bundle] = {}
+        self.good = self.broken = self.unknown = 0
+        self._asked: dict[str, _Bundle] = {}
+
+    def take(self, facts: dict[str, Any] | None) -> None:
+        """One line's facts; None where it is broken."""
+        if facts is None:
+            self.broken += 1
+            return
+        self.good += 1
+        query = facts["query_id"]
+        if facts["event"] == _SEARCH:
+            self._asked[query] = self.bundles.setdefault(facts["fingerprint"], _Bundle())
+            self._asked[query].answered(facts)
+        elif query in self._asked:
+            self._asked[query].acted(facts)
+        else:
+            self.unknown += 1
+
+
+class _Bundle:
+    """What became of one bundle's answers so far."""
+
+    def __init__(self) -> None:
+        self._versions: set[int] = set()
+        self._searches = 0
+        self._events: Counter[str] = Counter()
+        self._shown: Counter[int] = Counter()
+        self._clicked: set[tuple[str, int]] = set()
+
+    def answered(self, facts: dict[str, Any]) -> None:
+        """Counts an answer: the places that it showed."""
+        self._searches += 1
+        self._versions.add(facts["version"])
+        last = min(facts["first"] + facts["hits"] - 1, _POSITIONS)
+        self._shown.update(range(max(facts["first"], 1), last + 1))
+
+    def acted(self, facts: dict[str, Any]) -> None:
+        """Counts what a shopper did."""
+        self._events[facts["event"]] += 1
+        if facts["event"] == _CLICK and 1 <= facts["position"] <= _POSITIONS:
+            self._clicked.add((facts["query_id"], facts["position"]))
+
+    def rates(self, fingerprint: str) -> Rates:
+        """The counts."""
+        clicks = Counter(place for _, place in self._clicked)
+        return Rates(
+            fingerprint=fingerprint,
+            versions=tuple(sorted(self._versions)),
+            searches=self._searches,
+            events=dict(sorted(self._events.items())),
+            shown=dict(sorted(self._shown.items())),
+            clicks=dict(sorted(clicks.items())),
+        )
 
 
 def _fact(line: str) -> dict[str, Any] | None:
@@ -142,7 +215,7 @@ def _fact(line: str) -> dict[str, Any] | None:
         kind, texts = facts["event"], [facts["query_id"]]
         if kind == _SEARCH:
             texts.append(facts["fingerprint"])
-            numbers = [facts["version"], facts["hits"]]
+            numbers = [facts["version"], facts["hits"], facts["first"]]
         else:
             texts.append(facts["item_id"])
             numbers = [facts["position"]]
@@ -150,21 +223,3 @@ def _fact(line: str) -> dict[str, Any] | None:
         return None
     fine = kind in (_SEARCH, *KINDS) and all(isinstance(text, str) for text in texts)
     return facts if fine and all(type(number) is int for number in numbers) else None
-
-
-def _rates(fingerprint: str, searches: dict[str, dict[str, Any]], acts: list[dict[str, Any]]) -> Rates:
-    ours = {name: facts for name, facts in searches.items() if facts["fingerprint"] == fingerprint}
-    mine = [facts for facts in acts if facts["query_id"] in ours]
-    clicked = {(facts["query_id"], facts["position"]) for facts in mine if facts["event"] == "click"}
-    return Rates(
-        fingerprint=fingerprint,
-        versions=tuple(sorted({facts["version"] for facts in ours.values()})),
-        searches=len(ours),
-        events=dict(Counter(facts["event"] for facts in mine)),
-        shown={
-            place: count
-            for place in range(1, _POSITIONS + 1)
-            if (count := sum(facts["hits"] >= place for facts in ours.values()))
-        },
-        clicks=dict(Counter(place for _, place in sorted(clicked, key=lambda one: one[1]) if place <= _POSITIONS)),
-    )

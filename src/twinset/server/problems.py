@@ -56,7 +56,7 @@ def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Problem:
     told = _told(error)
     request_id, state["code"] = state["request_id"], told.code
     if told is not error:
-        _LOG.error("%s: %s", request_id, error)
+        _LOG.error("%s", error, extra={"facts": {"request_id": request_id}})
     facts: dict[str, Any] = {
         "type": f"urn:twinset:{told.code}",
         "title": told.code.replace("_", " "),

@@ -2,21 +2,27 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from twinset.errors import ResourceError
 from twinset.server.protocol import within
 from twinset.settings import ServeSettings
 
-_DRAIN: Final = 18
+_DRAIN: Final = 17
 """Seconds for what has been accepted to be answered."""
+_LAST: Final = 0.5
+"""Seconds in which a request that is under way on an open connection still arrives."""
+_CLOSE: Final = (b"connection", b"close")
 _IDLE: Final = 15
 _HEAD_BYTES: Final = 32 * 1024
 _BACKLOG: Final = 512
@@ -26,7 +32,7 @@ _STOP: Final = (signal.SIGINT, signal.SIGTERM)
 def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None]) -> None:
     """Serves until it is told to stop (SIGTERM, Ctrl-C); `listening` is told the address.
 
-    What has been accepted is answered before it stops; a second signal stops it at once.
+    What has been accepted is answered before it stops; a second signal ends the process at once.
 
     Raises:
         ResourceError: the address cannot be listened at.
@@ -38,6 +44,7 @@ def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None
         app,
         http=within(settings.receive_seconds),
         ws="none",
+        lifespan="on",
         loop="auto",
         log_config=None,
         access_log=False,
@@ -47,13 +54,39 @@ def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None
         timeout_graceful_shutdown=_DRAIN,
         h11_max_incomplete_event_size=_HEAD_BYTES,
     )
-    listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    asyncio.run(_Server(config).serve([listener]))
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    asyncio.run(_Server(config, lambda: listening(address)).serve([listener]))
 
 
 class _Server(uvicorn.Server):
-    """Ends well when it is told to: uvicorn would raise the signal again once all is answered."""
+    """Ends well when it is told to: uvicorn would raise the signal again once all is answered.
+
+    And who keeps a connection open is told by its last answer not to ask there again, before it is closed.
+    """
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._when_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._when_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        headers = self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        for connection in self.server_state.connections:
+            if isinstance(connection, H11Protocol) and connection.cycle is not None:
+                connection.cycle.default_headers = headers
+        await asyncio.sleep(_LAST)
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.should_exit:
+            os._exit(128 + sig)
+        self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

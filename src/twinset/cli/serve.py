@@ -1,0 +1,146 @@
+"""`serve`, `events`."""
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from twinset.catalogue import Catalogue
+from twinset.cli import logs
+from twinset.cli.config import Config, configure
+from twinset.cli.output import Json, Quiet, SettingsFile, Talk, print_json, print_line, print_table, require_extra
+from twinset.errors import UsageError
+
+if TYPE_CHECKING:
+    from twinset.server.events import Rates
+
+_NEEDED: Final = ("fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds this module's commands."""
+    app.command("serve")(serve_command)
+    app.command("events")(events_command)
+
+
+def serve_command(
+    catalogue: Annotated[
+        list[str] | None,
+        typer.Option("--catalogue", "-c", metavar="[NAME=]DIR", help="A catalogue's folder; several by name."),
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="The address to listen at.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Its port; 0 is any that is free.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Who searches needs it; rather TWINSET_KEY.")] = None,
+    admin_key: Annotated[
+        str | None, typer.Option("--admin-key", help="Who changes items needs it; rather TWINSET_ADMIN_KEY.")
+    ] = None,
+    public: Annotated[
+        bool | None, typer.Option("--public/--no-public", help="Anybody may search, so many times a minute.")
+    ] = None,
+    rate: Annotated[int | None, typer.Option("--rate", help="Searches a minute of an address.")] = None,
+    quota: Annotated[int | None, typer.Option("--quota", help="Searches a day; 0 is any number.")] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="A name that this server is reached by.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option("--allow-origin", help="A site whose pages may search, as https://shop.example."),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option("--trusted-proxy", help="An address whose X-Forwarded-For counts.")
+    ] = None,
+    queue: Annotated[int | None, typer.Option("--queue", help="Requests that wait or are served at once.")] = None,
+    receive_seconds: Annotated[
+        float | None, typer.Option("--receive-seconds", help="Seconds for a request to arrive whole.")
+    ] = None,
+    most_hits: Annotated[int | None, typer.Option("--most-hits", help="Hits of one answer.")] = None,
+    most_photos: Annotated[int | None, typer.Option("--most-photos", help="Photos of one search.")] = None,
+    events: Annotated[str | None, typer.Option("--events", help="The file to add answers and clicks to.")] = None,
+    settings: SettingsFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answers over HTTP until it is told to stop, and answers then what it has accepted."""
+    require_extra("serve", _NEEDED, "serving needs")
+    flags = {
+        "catalogue": _listed(catalogue),
+        "host": host,
+        "port": port,
+        "key": key,
+        "admin_key": admin_key,
+        "public": public,
+        "rate": rate,
+        "quota": quota,
+        "allow_host": _listed(allow_host),
+        "allow_origin": _listed(allow_origin),
+        "trusted_proxy": _listed(trusted_proxy),
+        "queue": queue,
+        "receive_seconds": receive_seconds,
+        "most_hits": most_hits,
+        "most_photos": most_photos,
+        "events": events,
+    }
+    logs.configure(quiet=quiet)
+    _serve(configure(flags, os.environ, settings), json=json)
+
+
+def _listed(values: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(values) if values else None
+
+
+def _serve(config: Config, *, json: bool) -> None:
+    from twinset.server.app import create_app
+    from twinset.server.run import serve
+
+    if not config.catalogues:
+        raise UsageError("there is no catalogue to serve", "name one: --catalogue DIR, or TWINSET_CATALOGUE")
+
+    def listening(address: str) -> None:
+        if json:
+            print_json({"address": address, "catalogues": list(config.catalogues)})
+        else:
+            print_line(address)
+        sys.stdout.flush()
+
+    with ExitStack() as opened:
+        catalogues = {name: Catalogue(place) for name, place in config.catalogues.items()}
+        for catalogue in catalogues.values():
+            opened.enter_context(catalogue)
+        serve(create_app(catalogues, config.settings), config.settings, listening)
+
+
+def events_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file of `serve --events`.")],
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Click rates by position, for each bundle that has answered."""
+    from twinset.server import events
+
+    told = events.read(file)
+    if json:
+        print_json(told.to_json())
+        return
+    for rates in told.by_bundle:
+        _show(rates)
+    talk = Talk(quiet)
+    if told.broken:
+        talk.say(f"{told.broken:,} lines are cut or foreign")
+    if told.unknown:
+        talk.say(f"{told.unknown:,} events belong to answers that are not in {file}")
+
+
+def _show(rates: "Rates") -> None:
+    versions = ", ".join(str(version) for version in rates.versions)
+    acts = "".join(f", {count:,} {kind}" for kind, count in sorted(rates.events.items()))
+    print_line(f"bundle {rates.fingerprint[:12]}, version {versions}: {rates.searches:,} answers{acts}")
+    rows = [
+        [str(place), f"{shown:,}", f"{rates.clicks.get(place, 0):,}", f"{rates.click_rate(place):.3f}"]
+        for place, shown in rates.shown.items()
+    ]
+    print_table(
+        ["position", "shown", "clicked", "click rate"], rows, right=("position", "shown", "clicked", "click rate")
+    )
