@@ -83,15 +83,14 @@ def serve_command(
         "most_photos": most_photos,
         "events": events,
     }
-    logs.configure(quiet=quiet)
-    _serve(configure(flags, os.environ, settings), json=json)
+    _serve(configure(flags, os.environ, settings), json=json, quiet=quiet)
 
 
 def _listed(values: list[str] | None) -> tuple[str, ...] | None:
     return tuple(values) if values else None
 
 
-def _serve(config: Config, *, json: bool) -> None:
+def _serve(config: Config, *, json: bool, quiet: bool) -> None:
     from twinset.server.app import create_app
     from twinset.server.run import serve
 
@@ -105,6 +104,7 @@ def _serve(config: Config, *, json: bool) -> None:
             print_line(address)
         sys.stdout.flush()
 
+    logs.configure(quiet=quiet)
     with ExitStack() as opened:
         catalogues = {name: Catalogue(place) for name, place in config.catalogues.items()}
         for catalogue in catalogues.values():
