@@ -4,6 +4,7 @@ import http.client
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,8 +26,9 @@ from shops import build, index, shop
 from twinset.cli.config import configure, unread
 from twinset.cli.logs import JsonLines, TextLines
 from twinset.cli.main import main
-from twinset.errors import DiskFullError, InputError, PathError, UsageError
+from twinset.errors import PHOTO_CODES, REQUEST_CODES, DiskFullError, InputError, PathError, UsageError
 from twinset.server import events
+from twinset.server.telemetry import Telemetry
 from twinset.settings import ServeSettings
 
 Out = pytest.CaptureFixture[str]
@@ -245,6 +247,24 @@ def test_stopping_loses_no_request_of_fifty(place: Path, photo: bytes, tmp_path:
         test_it_stops_well_under_load(place, photo, folder)
 
 
+def test_everything_is_documented() -> None:
+    """docs/serve.md has each setting, route, code of a problem and metric."""
+    page = (Path(__file__).parents[2] / "docs/serve.md").read_text(encoding="utf-8")
+    variables = {f"TWINSET_{name.upper()}" for name in GIVEN}
+    metrics = set(re.findall(r"^# TYPE (twinset_\w+?)(?:_created)? ", Telemetry().page().decode(), re.MULTILINE))
+    routes = {
+        "/v1/search",
+        "/v1/items/{item_id}",
+        "/v1/photos/{photo_id}",
+        "/v1/facets",
+        "/v1/catalogue",
+        "/v1/limits",
+    }
+    routes |= {"/v1/items/{item_id}/similar", "/v1/feedback", "/v1/events", "/healthz", "/readyz", "/metrics"}
+    for name in variables | routes | metrics | PHOTO_CODES.keys() | REQUEST_CODES.keys():
+        assert f"`{name}`" in page, name
+
+
 LAYERS = ("flag", "environment", "file")
 GIVEN: dict[str, tuple[Any, Any, Any]] = {
     "catalogue": (("a=x",), ("b=x", "c=x"), ("d=x",)),
@@ -398,9 +418,12 @@ def test_doctor_shows_settings_and_origins(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_serve_needs_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
-    """A catalogue; and the extra, with the command that installs it."""
+    """A catalogue, a name to be reached by, and the extra, with the command that installs it."""
     assert main(["serve"]) == 2
     assert "name one: --catalogue DIR, or TWINSET_CATALOGUE" in capsys.readouterr().err
+    assert main(["serve", "-c", "none", "--host", "0.0.0.0", "--public"]) == 2
+    assert "0.0.0.0 is no name that a server is reached by: name those" in capsys.readouterr().err
+    assert main(["serve", "-c", "none"]) == 3
     assert main(["serve", "--alow-host", "a"]) == 2
     assert "did you mean --allow-host" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "uvicorn", None)

@@ -92,10 +92,14 @@ def _listed(values: list[str] | None) -> tuple[str, ...] | None:
 
 def _serve(config: Config, *, json: bool, quiet: bool) -> None:
     from twinset.server.app import create_app
+    from twinset.server.hosts import Doors
     from twinset.server.run import serve
 
     if not config.catalogues:
         raise UsageError("there is no catalogue to serve", "name one: --catalogue DIR, or TWINSET_CATALOGUE")
+    if not Doors.of(config.settings).names:
+        mend = "name those that clients use: --allow-host shop.example, or TWINSET_ALLOW_HOST"
+        raise UsageError(f"{config.settings.host} is no name that a server is reached by", mend)
 
     def listening(address: str) -> None:
         if json:
