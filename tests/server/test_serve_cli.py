@@ -1,5 +1,6 @@
 """`serve` as a shop starts it: a real process, its settings, its log, how it stops; and `events`."""
 
+import asyncio
 import http.client
 import json
 import logging
@@ -23,11 +24,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shops import build, index, shop
+from twinset import Catalogue
 from twinset.cli.config import configure, unread
 from twinset.cli.logs import JsonLines, TextLines
 from twinset.cli.main import main
 from twinset.errors import PHOTO_CODES, REQUEST_CODES, DiskFullError, InputError, PathError, UsageError
 from twinset.server import events
+from twinset.server.decoders import Decoders
+from twinset.server.ready import Readiness
 from twinset.server.telemetry import Telemetry
 from twinset.settings import ServeSettings
 
@@ -236,6 +240,23 @@ def test_a_second_signal_ends_it_at_once(place: Path, tmp_path: Path) -> None:
             began = time.monotonic()
             assert server.end(signal.SIGTERM) == 128 + signal.SIGTERM
             assert time.monotonic() - began < 2
+
+
+def test_looking_can_be_ended_in_the_midst_of_a_look(place: Path) -> None:
+    """A server that is told to stop while it looks at a catalogue stops all the same."""
+
+    async def begun_and_ended() -> None:
+        looking = asyncio.create_task(Readiness({"c": catalogue}, decoders, Telemetry()).watch())
+        await asyncio.sleep(0.01)
+        looking.cancel()
+        done, _ = await asyncio.wait({looking}, timeout=STOPPING)
+        assert done == {looking}
+        assert looking.cancelled()
+
+    decoders = Decoders(1)
+    with Catalogue(place) as catalogue:
+        asyncio.run(begun_and_ended())
+    decoders.close()
 
 
 @pytest.mark.deep

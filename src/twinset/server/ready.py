@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -43,7 +42,7 @@ class Readiness:
         try:
             while True:
                 for name, catalogue in self._catalogues.items():
-                    with self._desk.place(), suppress(asyncio.CancelledError):
+                    with self._desk.place():
                         await self._desk.run(partial(self._look, name, catalogue))
                 await asyncio.sleep(_EVERY)
         finally:
