@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from twinset.settings import ServeSettings
 Out = pytest.CaptureFixture[str]
 ADMIN = "an-admin-key-of-the-tests"
 STARTING, STOPPING = 60, 20
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,34 @@ def test_clicks_are_noted_and_told(running: Running, place: Path, photo: bytes, 
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_image_knows_whether_the_server_is_well(running: Running) -> None:
+    """The Dockerfile's check, as it stands there, passes beside a server and fails where there is none."""
+    joined = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+    (written,) = re.findall(r"^HEALTHCHECK .*? CMD (.*)$", joined, re.MULTILINE)
+    _, *arguments = json.loads(written)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        ports = urlsplit(running.told["address"]).port, nobody.getsockname()[1]
+        statuses = [
+            subprocess.run(
+                [sys.executable, *arguments],
+                env=os.environ | {"TWINSET_PORT": str(port)},
+                stderr=subprocess.DEVNULL,
+                check=False,
+            ).returncode
+            for port in ports
+        ]
+    assert statuses == [0, 1]
+
+
+def test_deployments_set_what_is_read() -> None:
+    """Every variable in them is a setting's."""
+    for name in ("Dockerfile", "compose.yaml", "deploy/twinset.service", "docs/serve.md"):
+        told = re.findall(r"TWINSET_[A-Z_]*[A-Z]", (ROOT / name).read_text(encoding="utf-8"))
+        assert told
+        assert unread(dict.fromkeys(told, "")) == [], name
+
+
 def test_a_taken_address_is_refused(running: Running, place: Path) -> None:
     """With 5, and in one line."""
     port = str(urlsplit(running.told["address"]).port)
@@ -253,10 +282,8 @@ def test_looking_can_be_ended_in_the_midst_of_a_look(place: Path) -> None:
         assert done == {looking}
         assert looking.cancelled()
 
-    decoders = Decoders(1)
-    with Catalogue(place) as catalogue:
+    with Catalogue(place) as catalogue, closing(Decoders(1)) as decoders:
         asyncio.run(begun_and_ended())
-    decoders.close()
 
 
 @pytest.mark.deep
@@ -270,7 +297,7 @@ def test_stopping_loses_no_request_of_fifty(place: Path, photo: bytes, tmp_path:
 
 def test_everything_is_documented() -> None:
     """docs/serve.md has each setting, route, code of a problem and metric."""
-    page = (Path(__file__).parents[2] / "docs/serve.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
     variables = {f"TWINSET_{name.upper()}" for name in GIVEN}
     metrics = set(re.findall(r"^# TYPE (twinset_\w+?)(?:_created)? ", Telemetry().page().decode(), re.MULTILINE))
     routes = {
