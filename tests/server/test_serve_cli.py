@@ -265,7 +265,7 @@ def test_a_second_signal_ends_it_at_once(place: Path, tmp_path: Path) -> None:
             time.sleep(0.2)
             server.process.send_signal(signal.SIGTERM)
             with pytest.raises(subprocess.TimeoutExpired, match="timed out"):
-                server.process.wait(1)
+                server.process.wait(0.7)
             began = time.monotonic()
             assert server.end(signal.SIGTERM) == 128 + signal.SIGTERM
             assert time.monotonic() - began < 2
