@@ -40,6 +40,9 @@ DRAFT_LONG_SIDE: Final = 640
 warnings.filterwarnings("ignore", module=r"PIL\.")
 # Pillow warns of metadata that it cannot read, which changes no pixel; every limit is held here.
 
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+# Photos are decoded side by side, each by one thread; a server's decoders may begin no other.
+
 _HEIC_MEND: Final = 'pip install "twinset[heic]"'
 
 
@@ -48,6 +51,7 @@ def _open_heic(file: io.BytesIO) -> Image.Image:
         import pillow_heif
     except ImportError as error:
         raise PhotoError("heic_needs_extra", "HEIC photos need the extra `heic`", _HEIC_MEND) from error
+    pillow_heif.options.DECODE_THREADS = 1
     image: Image.Image = pillow_heif.HeifImageFile(file)  # type: ignore[no-untyped-call]
     return image
 

@@ -20,6 +20,7 @@ from twinset.server.desk import Desk
 from twinset.server.events import Log
 from twinset.server.guard import Guard
 from twinset.server.hosts import Doors
+from twinset.server.inflow import Inflow
 from twinset.server.problems import problem
 from twinset.server.ready import Readiness
 from twinset.server.remembered import Memory
@@ -60,7 +61,7 @@ def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSe
     app.state.service = service
     for router in (search.router, items.router, facts.router, admin.router):
         app.include_router(router)
-    app.add_middleware(Guard, doors=Doors.of(settings))
+    app.add_middleware(Guard, doors=Doors.of(settings), inflow=Inflow(settings.receive_seconds))
     app.add_middleware(Account, telemetry=service.telemetry)
     return app
 
@@ -110,8 +111,13 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _missing(request: Request, error: Exception) -> Response:
+    told: TwinsetError
     status = error.status_code if isinstance(error, HTTPException) else 404
-    if status == 405:
+    if isinstance(error.__cause__, TwinsetError):  # FastAPI was reading the body
+        told = error.__cause__
+    elif status == 400:
+        told = RequestError("bad_form", "the body cannot be read", "send valid JSON in UTF-8")
+    elif status == 405:
         told = RequestError("method_not_allowed", f"{request.method} is not for this address", "see /openapi.json")
     else:
         told = RequestError("not_found", "there is nothing at this address", "see /openapi.json")

@@ -45,7 +45,9 @@ class Refusal:
 
 def main(descriptor: int) -> None:
     """Answers tasks until the other side closes the socket."""
-    with socket.socket(fileno=descriptor) as line:
+    with socket.socket(fileno=descriptor) as line, contextlib.suppress(OSError):
+        with contextlib.suppress(ImportError):  # an extra, which could not be read any more afterwards
+            import pillow_heif  # noqa: F401
         _confine()
         line.sendall(THERE)
         while (task := _task(line)) is not None:
@@ -86,7 +88,9 @@ def _refused(refusal: Refusal) -> tuple[bytes]:
 
 
 def _confine() -> None:
-    """No file grows, no process begins, memory is bounded, and the process dies with the one that began it."""
+    """No file is opened or grows, no connection and no process begins, memory is bounded, and the process dies
+    with the one that began it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when its socket does, after the last answer
     if sys.platform != "linux":
         return
@@ -103,6 +107,7 @@ def _confine() -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 0),
     ):
         resource.setrlimit(limit, (most, most))
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from twinset.errors import PhotoError, ResourceError
-from twinset.photos import Decoded, check_size
+from twinset.errors import PHOTO_CODES, PhotoError, ResourceError
+from twinset.photos import MAX_PIXELS, Decoded, check_size
 from twinset.server.decoder import LENGTH, REPLY, THERE, Refusal, heavy
 
 _PATIENCE: Final = 5.0
@@ -20,6 +20,9 @@ _PATIENCE: Final = 5.0
 _TRIES: Final = 3
 _STARTING: Final = 20.0
 """Seconds that a process may take to begin, on a busy machine."""
+_LONGEST_REFUSAL: Final = 16 * 1024
+_OURS: Final = "TWINSET_"
+"""How the settings in the environment begin, keys among them: no decoder needs to know them."""
 
 
 class Decoders:
@@ -28,10 +31,10 @@ class Decoders:
     A process that ends is replaced when the next photo comes.
     """
 
-    def __init__(self, count: int, patience: float = _PATIENCE) -> None:
+    def __init__(self, count: int, patience: float = _PATIENCE, starting: float = _STARTING) -> None:
         self._patience = patience
         self._idle: queue.LifoQueue[_Process] = queue.LifoQueue()
-        self._all = [_Process() for _ in range(count)]
+        self._all = [_Process(starting) for _ in range(count)]
         for process in self._all:
             self._idle.put(process)
 
@@ -40,7 +43,7 @@ class Decoders:
 
         Raises:
             PhotoError: as there; also where the photo takes too long or too much memory, or ends its process.
-            ResourceError: no process can be begun.
+            ResourceError: no process can be begun, or none is there in time.
 
         """
         check_size(len(data))
@@ -63,7 +66,8 @@ class Decoders:
 class _Process:
     """One process and the socket to it; used by one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, starting: float) -> None:
+        self._starting = starting
         self._child: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
 
@@ -75,8 +79,8 @@ class _Process:
     def decode(self, data: bytes, patience: float) -> Decoded:
         """One photo; in a new process once more where one ends, for something else may have ended it."""
         for _ in range(_TRIES):
+            line = self._ready()
             try:
-                line = self._ready()
                 return _asked(line, data, time.monotonic() + patience)
             except TimeoutError:
                 self.end()
@@ -99,37 +103,48 @@ class _Process:
         """The line to a process that is there.
 
         Raises:
-            ResourceError: none can be begun.
-            OSError: it ended before it was there.
+            ResourceError: none can be begun, or none is there in time: no photo is to blame.
 
         """
         if self._line is not None and self._child is not None and self._child.poll() is None:
             return self._line
+        why: OSError | None = None
+        for _ in range(_TRIES):
+            self.end()
+            try:
+                return self._begin()
+            except OSError as error:
+                why = error
+            if isinstance(why, TimeoutError):
+                break
         self.end()
+        raise ResourceError(
+            f"no decoder can be begun: {why or 'it takes too long'}", "see `twinset doctor`"
+        ) from why
+
+    def _begin(self) -> socket.socket:
         self._line, theirs = socket.socketpair()
         with theirs:
             self._child = _begun(theirs.fileno())
-        _received(self._line, len(THERE), time.monotonic() + _STARTING)
+        _received(self._line, len(THERE), time.monotonic() + self._starting)
         return self._line
 
 
 def _begun(descriptor: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "twinset.server.decoder", str(descriptor)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    try:
-        return subprocess.Popen(  # noqa: S603 - our own module
-            command, stdin=subprocess.DEVNULL, pass_fds=(descriptor,), env=os.environ | threads
-        )
-    except OSError as error:
-        raise ResourceError(f"no decoder can be begun: {error.strerror}", "see `twinset doctor`") from error
+    return subprocess.Popen(  # noqa: S603 - our own module
+        command, stdin=subprocess.DEVNULL, pass_fds=(descriptor,), env=environment | threads
+    )
 
 
 def _asked(line: socket.socket, data: bytes, until: float) -> Decoded:
-    """What the process on the other side makes of a photo.
+    """What the process on the other side makes of a photo; a hostile one may have taken it over.
 
     Raises:
         PhotoError: it refuses it.
-        OSError: it does not answer in time, or has ended.
+        OSError: it does not answer in time, has ended, or answers what none of ours would.
 
     """
     for part in (LENGTH.pack(len(data)), data):
@@ -137,9 +152,25 @@ def _asked(line: socket.socket, data: bytes, until: float) -> Decoded:
         line.sendall(part)
     refused, *shape, width, height = REPLY.unpack(_received(line, REPLY.size, until))
     if refused:
-        raise _error(Refusal(*json.loads(_received(line, refused, until))))
+        raise _error(_refusal(_received(line, min(refused, _LONGEST_REFUSAL), until)))
+    if not 0 < shape[0] * shape[1] <= MAX_PIXELS or not width or not height:
+        raise _strange()
     pixels = np.frombuffer(_received(line, 3 * shape[0] * shape[1], until), np.uint8)
     return Decoded(pixels.reshape(*shape, 3), width, height)
+
+
+def _refusal(told: bytearray) -> Refusal:
+    try:
+        code, message, mend = json.loads(told)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _strange() from error
+    if not all(isinstance(part, str) for part in (code, message, mend)) or code not in PHOTO_CODES:
+        raise _strange()
+    return Refusal(code, message, mend)
+
+
+def _strange() -> ConnectionResetError:
+    return ConnectionResetError("the decoder answers nonsense")
 
 
 def _received(line: socket.socket, count: int, until: float) -> bytearray:

@@ -30,9 +30,8 @@ class Desk:
         """How many wait or are served."""
         return self._here
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the queue, held as long as the `with` lasts; in the event loop's thread.
+    def check(self) -> None:
+        """Refuses who would get no place now: before a body is received, as a slow one must not hold a place.
 
         Raises:
             RequestError: the queue is full, or the server stops.
@@ -42,6 +41,16 @@ class Desk:
             raise RequestError("not_ready", "the server is stopping", "ask again", after=5)
         if self._here >= self._queue:
             raise RequestError("overloaded", f"{self._queue} requests are waiting", "ask again", after=1)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue, held as long as the `with` lasts; in the event loop's thread.
+
+        Raises:
+            RequestError: the queue is full, or the server stops.
+
+        """
+        self.check()
         self._here += 1
         try:
             yield

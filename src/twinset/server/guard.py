@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinset.errors import RequestError, TwinsetError
 from twinset.server.hosts import Doors
+from twinset.server.inflow import Inflow
 from twinset.server.problems import problem
 
 _LOG: Final = logging.getLogger(__name__)
@@ -26,14 +27,15 @@ _EXPOSED: Final = "Retry-After, X-Request-ID"
 
 
 class Guard:
-    """ASGI: refuses what comes by a wrong name or from a wrong page, before anything of it is read.
+    """ASGI: refuses what comes by a wrong name or from a wrong page, before anything of it is read; bounds bodies.
 
     `scope["state"]` gets `request_id`, and `client`, the address that asks.
     """
 
-    def __init__(self, app: ASGIApp, doors: Doors) -> None:
+    def __init__(self, app: ASGIApp, doors: Doors, inflow: Inflow) -> None:
         self._app = app
         self._doors = doors
+        self._inflow = inflow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection of ASGI."""
@@ -44,7 +46,8 @@ class Guard:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id = uuid.uuid4().hex
         peer = scope.get("client")
-        state["client"] = self._doors.client(peer[0] if peer else "", headers.get("x-forwarded-for"))
+        forwarded = ",".join(headers.getlist("x-forwarded-for"))
+        state["client"] = self._doors.client(peer[0] if peer else "", forwarded)
         origin: str | None = None
 
         async def carried(message: Message) -> None:
@@ -53,6 +56,7 @@ class Guard:
             await send(message)
 
         try:
+            _check_length(headers)
             self._doors.check_host(headers.getlist("host"))
             origin = self._doors.check_site(scope["method"], headers)
         except RequestError as error:
@@ -61,7 +65,8 @@ class Guard:
         if origin is not None and scope["method"] == "OPTIONS":
             await _preflight()(scope, receive, carried)
             return
-        await self._answer(scope, receive, carried)
+        with self._inflow.bounded(scope, receive) as bounded:
+            await self._answer(scope, bounded, carried)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -86,6 +91,17 @@ class Guard:
             await self._app(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
+
+
+def _check_length(headers: Headers) -> None:
+    """Refuses a body that says twice how long it is: a proxy in front may have believed the other.
+
+    Raises:
+        RequestError: it does.
+
+    """
+    if "transfer-encoding" in headers and "content-length" in headers:
+        raise RequestError("bad_request", "the body has two lengths", "send Content-Length or Transfer-Encoding")
 
 
 def _carry(headers: MutableHeaders, request_id: str, origin: str | None) -> None:

@@ -1,18 +1,18 @@
 """What a request carries, received whole in memory within its limits: photos, and JSON."""
 
-import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from twinset.errors import RequestError
 from twinset.photos import MAX_BYTES
+from twinset.server.inflow import allow
 
 MAX_BODY: Final = MAX_BYTES + 64 * 1024
 """Of a form there are its own lines beside a photo of 20 MiB."""
@@ -20,6 +20,8 @@ MAX_JSON: Final = 16 * 2**20
 MAX_TEXT: Final = 256 * 1024
 PHOTO: Final = "photo"
 """The name of a form's part that is a photo."""
+_CHARSETS: Final = (b"utf-8", b"utf8", b"us-ascii")
+"""Others are Python's codecs by any name, of which some take minutes, and some make text that is none."""
 _MEND_PHOTO: Final = "send one photo as the body (image/*), or several as parts `photo` of multipart/form-data"
 
 
@@ -29,18 +31,18 @@ class _InMemory(MultiPartParser):
     spool_max_size = MAX_BODY
 
 
-async def photos(request: Request, most: int, seconds: float) -> list[bytes]:
+async def photos(request: Request, most: int) -> list[bytes]:
     """The photos of a request: its body, or the parts `photo` of its form.
 
     Raises:
-        RequestError: it is too large, too slow, of another kind, or holds no photo, or too many.
+        RequestError: it is too large, of another kind, or holds no photo, or too many.
 
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        found = (await form(request, most, seconds))[0]
+        found = (await form(request, most))[0]
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        found = [await body(request, MAX_BODY, seconds)]
+        found = [await body(request, MAX_BODY)]
     else:
         raise RequestError("wrong_type", f"the body is {kind or 'of no type'}", _MEND_PHOTO)
     if not found or not all(found):
@@ -48,48 +50,49 @@ async def photos(request: Request, most: int, seconds: float) -> list[bytes]:
     return found
 
 
-async def json_body(request: Request, seconds: float) -> Any:
+async def json_body(request: Request) -> Any:
     """The JSON of a request.
 
     Raises:
-        RequestError: it is too large, too slow, of another kind, or broken.
+        RequestError: it is too large, of another kind, or broken.
 
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise RequestError("wrong_type", f"the body is {kind or 'of no type'}", "send application/json")
-    text = await body(request, MAX_JSON, seconds)
+    text = await body(request, MAX_JSON)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RequestError("bad_form", f"the body is no JSON: {error}", "send valid JSON") from error
 
 
-async def body(request: Request, most: int, seconds: float) -> bytes:
+async def body(request: Request, most: int) -> bytes:
     """The bytes of a request.
 
     Raises:
-        RequestError: there are too many, or they come too slowly.
+        RequestError: there are too many, they come too slowly, or not to their end.
 
     """
     parts = bytearray()
-    async for part in _chunks(request, most, seconds):
+    async for part in _chunks(request, most):
         parts += part
     return bytes(parts)
 
 
-async def form(
-    request: Request, most: int, seconds: float, texts: Sequence[str] = ()
-) -> tuple[list[bytes], dict[str, str]]:
+async def form(request: Request, most: int, texts: Sequence[str] = ()) -> tuple[list[bytes], dict[str, str]]:
     """The photos of a form, and those of its other parts that are named by `texts`.
 
     Raises:
-        RequestError: it is too large, too slow, broken, or has other parts or too many photos.
+        RequestError: it is too large, broken, or has other parts or too many photos.
 
     """
+    charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8")
+    if charset.lower() not in _CHARSETS:
+        raise RequestError("wrong_type", "the form is in another charset", "send it in UTF-8")
     parser = _InMemory(
         request.headers,
-        _chunks(request, MAX_BODY, seconds),
+        _chunks(request, MAX_BODY),
         max_files=most,
         max_fields=len(texts),
         max_part_size=MAX_TEXT,
@@ -114,34 +117,11 @@ async def form(
     return photos, told
 
 
-async def _chunks(request: Request, most: int, seconds: float) -> AsyncGenerator[bytes, None]:
-    """The body as it comes.
-
-    Raises:
-        RequestError: it is longer than `most` bytes, or not there in so many seconds.
-
-    """
-    declared = request.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > most:
-        raise _too_large(most)
-    until, count = time.monotonic() + seconds, 0
-    stream = request.stream()
-    while True:
-        try:
-            part = await asyncio.wait_for(anext(stream), max(0.0, until - time.monotonic()))
-        except StopAsyncIteration:
-            return
-        except TimeoutError as error:
-            raise RequestError("too_slow", f"the request took more than {seconds:g} s", "send it faster") from error
-        except ClientDisconnect as error:
-            raise RequestError("too_slow", "the request was broken off", "send it again") from error
-        count += len(part)
-        if count > most:
-            raise _too_large(most)
-        yield part
-
-
-def _too_large(most: int) -> RequestError:
-    return RequestError(
-        "body_too_large", f"the request has more than {most / 2**20:.4g} MiB", "save the photos smaller"
-    )
+async def _chunks(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+    """The body as it comes; `Inflow` raises where it is too long or too slow."""
+    allow(request, most)
+    try:
+        async for part in request.stream():
+            yield part
+    except ClientDisconnect as error:
+        raise RequestError("too_slow", "the request was broken off", "send it again") from error

@@ -68,6 +68,8 @@ def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Problem:
     }
     after = told.after if isinstance(told, RequestError) else None
     headers = {} if after is None else {"Retry-After": str(after)}
+    if told.code == "bad_request":
+        headers["Connection"] = "close"
     if told.code == "wrong_key":
         headers["WWW-Authenticate"] = "Bearer"
     return Problem(facts, told.http_status, headers)

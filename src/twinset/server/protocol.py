@@ -1,43 +1,111 @@
-"""HTTP/1.1 by uvicorn and h11, with what uvicorn lacks: a request's head arrives within its time."""
+"""HTTP/1.1 by uvicorn and h11, with what uvicorn lacks: deadlines, a most of connections, and whole line ends."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar, Final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+_HEAD_END: Final = b"\r\n\r\n"
+_DISCARDED: Final = 64 * 2**20
+"""What of a refused body is still taken, unread: a client that is cut off before it has sent all may see no answer."""
+_INVALID: Final = "Invalid HTTP request received."
 
-def within(seconds: float) -> type[H11Protocol]:
-    """A protocol that closes a connection whose next request's head is not whole after so many seconds.
 
-    The time of a body is `intake`'s; that of an idle connection is uvicorn's `timeout_keep_alive`.
-    """
+class _Bounded(H11Protocol):
+    """At most so many connections, each of which is closed where it is too slow."""
 
-    class Within(H11Protocol):
-        _late: asyncio.TimerHandle | None = None
+    seconds: ClassVar[float]
+    most: ClassVar[int]
+    _late: asyncio.TimerHandle | None = None
+    _untaken: asyncio.TimerHandle | None = None
+    _discarded: int = 0
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(high=0)  # so that writing pauses while anything is not taken
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        before: Any = self.cycle
+        refused = self._is_refused()
+        super().data_received(data)
+        if self.cycle is not before:
+            self._forget()
+        elif self.cycle is None or self.cycle.response_complete:
+            self._expect()
+        self._discarded = self._discarded + len(data) if refused and self._is_refused() else 0
+        if self._discarded > _DISCARDED:
+            self.transport.abort()
+
+    def on_response_complete(self) -> None:
+        """The rest of a body that nobody waits for has its time too."""
+        super().on_response_complete()
+        if self._is_refused():
             self._expect()
 
-        def data_received(self, data: bytes) -> None:
-            before: Any = self.cycle
-            super().data_received(data)
-            if self.cycle is not before:
-                self._forget()
-            elif self.cycle is None or self.cycle.response_complete:
-                self._expect()
+    def handle_events(self) -> None:
+        """Refuses lines that end with a bare line feed: where one request ends must not be open to opinion."""
+        if self.conn.their_state is h11.IDLE and _open_to_opinion(self.conn.trailing_data[0]):
+            self.send_400_response(_INVALID)
+            return
+        super().handle_events()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._forget()
-            super().connection_lost(exc)
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what is no HTTP; a request whose body it stands in is given up, and so is one that is answered."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
-        def _expect(self) -> None:
-            if self._late is None:
-                self._late = self.loop.call_later(seconds, self.transport.abort)
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._untaken is None:
+            self._untaken = self.loop.call_later(self.seconds, self.transport.abort)
 
-        def _forget(self) -> None:
-            if self._late is not None:
-                self._late.cancel()
-                self._late = None
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken()
 
-    return Within
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        self._taken()
+        super().connection_lost(exc)
+
+    def _is_refused(self) -> bool:
+        """Whether a body comes in whose request has been answered."""
+        return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
+
+    def _expect(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(self.seconds, self.transport.abort)
+
+    def _forget(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
+
+
+def within(seconds: float, most: int) -> type[H11Protocol]:
+    """A protocol that has at most so many connections, and closes one that is too slow.
+
+    So many seconds has the head of a request to arrive, and an answer to be taken. The time of a body is
+    `inflow`'s; that of an idle connection is uvicorn's `timeout_keep_alive`.
+    """
+    return type("Within", (_Bounded,), {"seconds": seconds, "most": most})
+
+
+def _open_to_opinion(received: bytes) -> bool:
+    head = received.partition(_HEAD_END)[0]
+    return head.count(b"\n") != head.count(b"\r\n")

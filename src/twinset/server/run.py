@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ _CLOSE: Final = (b"connection", b"close")
 _IDLE: Final = 15
 _HEAD_BYTES: Final = 32 * 1024
 _BACKLOG: Final = 512
+_KEPT: Final = 128
+"""File handles that connections leave to catalogues, decoders and the log."""
 _STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -42,7 +45,7 @@ def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         app,
-        http=within(settings.receive_seconds),
+        http=within(settings.receive_seconds, _most_connections()),
         ws="none",
         lifespan="on",
         loop="auto",
@@ -96,6 +99,12 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _most_connections() -> int:
+    """Fewer than file handles, so that who is connected can be answered."""
+    handles = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(_KEPT // 2, handles - _KEPT) if handles != resource.RLIM_INFINITY else 2**20
 
 
 def _bound(settings: ServeSettings) -> socket.socket:

@@ -23,9 +23,10 @@ _SHAPE: Final = "send {item_id: {field: value, or null to remove it}}, values as
 async def put(request: Request, item_id: Text, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """An item with its photos, in place of what it was; its attributes are the part `attributes`, as JSON."""
     _, catalogue = service.catalogue(asked.catalogue)
+    service.changes.check()
+    photos, texts = await intake.form(request, MOST_PHOTOS, ("attributes",))
+    facts = _facts(texts.get("attributes", "{}"))
     with service.changes.place():
-        photos, texts = await intake.form(request, MOST_PHOTOS, service.settings.receive_seconds, ("attributes",))
-        facts = _facts(texts.get("attributes", "{}"))
         report = await service.changes.run(partial(put_item, catalogue.path, item_id, photos, facts))
     return JSONResponse(report.to_json())
 
@@ -42,8 +43,9 @@ async def delete(item_id: Text, asked: Annotated[Which, Query()], service: Serve
 async def patch(request: Request, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """Attributes of many items at once; nothing is embedded, and the next search sees them."""
     _, catalogue = service.catalogue(asked.catalogue)
+    service.changes.check()
+    changes = _changes(await intake.json_body(request))
     with service.changes.place():
-        changes = _changes(await intake.json_body(request, service.settings.receive_seconds))
         report = await service.changes.run(partial(patch_items, catalogue.path, changes))
     return JSONResponse(report.to_json())
 

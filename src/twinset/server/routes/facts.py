@@ -41,7 +41,8 @@ async def facets(asked: Annotated[Filtered, Query()], service: Served) -> dict[s
 async def catalogue(asked: Annotated[Which, Query()], service: Served) -> dict[str, Any]:
     """What the catalogue holds, and by which model it answers."""
     name, opened = service.catalogue(asked.catalogue)
-    info = await service.thumbnails.run(opened.info)
+    with service.thumbnails.place():
+        info = await service.thumbnails.run(opened.info)
     return {
         "name": name,
         "names": list(service.catalogues),
@@ -82,7 +83,8 @@ async def events(happened: Happened, service: Served) -> Response:
     if log is None:
         raise RequestError("events_off", "this server notes no events", "start it with --events FILE")
     event = Event(happened.query_id, happened.item_id, happened.position, happened.kind)
-    await service.thumbnails.run(lambda: log.add(event))
+    with service.thumbnails.place():
+        await service.thumbnails.run(lambda: log.add(event))
     return Response(status_code=204)
 
 

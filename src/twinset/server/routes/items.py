@@ -28,7 +28,8 @@ class Shown(Which):
 async def item(item_id: Text, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """An item: its photos and attributes."""
     _, catalogue = service.catalogue(asked.catalogue)
-    found = await service.thumbnails.run(lambda: catalogue.item(item_id))
+    with service.thumbnails.place():
+        found = await service.thumbnails.run(lambda: catalogue.item(item_id))
     return JSONResponse(found.to_json())
 
 

@@ -55,21 +55,22 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
     asked.check(service.settings)
     name, catalogue = service.catalogue(asked.catalogue)
     part = asked.part()
+    service.desk.check()
+    started = time.perf_counter()
+    given = await intake.photos(request, service.settings.most_photos)
+    service.telemetry.took("receive", time.perf_counter() - started)
+
+    def work() -> Answer:
+        begun = time.perf_counter()
+        decoded = [service.decoders.decode(photo) for photo in given]
+        spent = (time.perf_counter() - begun) * 1e3
+        found = catalogue.search(decoded, asked.k, box=part, boxes=asked.boxes, **asked.options())
+        ms = dict(found.ms)
+        ms["decode"] += spent
+        ms["total"] += spent
+        return replace(found, ms=ms)
+
     with service.desk.place():
-        started = time.perf_counter()
-        given = await intake.photos(request, service.settings.most_photos, service.settings.receive_seconds)
-        service.telemetry.took("receive", time.perf_counter() - started)
-
-        def work() -> Answer:
-            begun = time.perf_counter()
-            decoded = [service.decoders.decode(photo) for photo in given]
-            spent = (time.perf_counter() - begun) * 1e3
-            found = catalogue.search(decoded, asked.k, box=part, boxes=asked.boxes, **asked.options())
-            ms = dict(found.ms)
-            ms["decode"] += spent
-            ms["total"] += spent
-            return replace(found, ms=ms)
-
         return _rendered(service, name, await service.desk.run(work))
 
 

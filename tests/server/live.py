@@ -1,0 +1,191 @@
+"""A real server in a process of its own: asked by sockets, measured from outside."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+_SERVE = """
+import json, logging, os, resource, sys
+from pathlib import Path
+from twinset import Catalogue
+from twinset.server.app import create_app
+from twinset.server.run import serve
+from twinset.settings import ServeSettings
+
+catalogue, settings, handles, file_bytes = json.loads(sys.argv[1])
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+for limit, most in ((resource.RLIMIT_NOFILE, handles), (resource.RLIMIT_FSIZE, file_bytes)):
+    resource.setrlimit(limit, (most, most))
+app_settings = ServeSettings(port=0, **settings)
+serve(create_app(Catalogue(catalogue), app_settings), app_settings, lambda address: print(address, flush=True))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, headers by small name, and a body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as strict JSON."""
+        return json.loads(self.body, parse_constant=_refuse)
+
+    def code(self) -> str:
+        """The code of a problem."""
+        assert self.headers["content-type"] == "application/problem+json", self
+        return str(self.json()["code"])
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a server holds: MiB of memory, open files, other processes, files in its folder for such."""
+
+    memory: float
+    handles: int
+    children: int
+    files: int
+
+
+@dataclass
+class Live:
+    """A server that answers."""
+
+    process: subprocess.Popen[str]
+    port: int
+    folder: Path
+    reader: threading.Thread
+    log: list[str]
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = 20,
+    ) -> Answer:
+        """One request, on a connection of its own."""
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        try:
+            line.request(method, path, body, dict(headers or {}))
+            got = line.getresponse()
+            return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
+        finally:
+            line.close()
+
+    def search(self, photo: bytes, query: str = "k=5") -> Answer:
+        """A search with one photo."""
+        return self.ask("POST", f"/v1/search?{query}", photo, {"Content-Type": "image/jpeg"})
+
+    def connect(self) -> socket.socket:
+        """A connection to send anything by."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def raw(self, sent: bytes, seconds: float = 20) -> bytes:
+        """All that is answered to some bytes until the connection is closed or `seconds` are over."""
+        with self.connect() as line:
+            line.settimeout(seconds)
+            got = b""
+            try:
+                line.sendall(sent)
+                while part := line.recv(65536):
+                    got += part
+            except (TimeoutError, ConnectionError):
+                pass
+            return got
+
+    def facts(self) -> Facts:
+        """What the server holds now."""
+        home = Path(f"/proc/{self.process.pid}")
+        pages = int((home / "statm").read_text(encoding="ascii").split()[1])
+        memory = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return Facts(memory, len(list((home / "fd").iterdir())), len(self.children()), len(list(self.folder.iterdir())))
+
+    def children(self) -> list[int]:
+        """The processes that it has begun."""
+        threads = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return [int(pid) for thread in threads for pid in (thread / "children").read_text(encoding="ascii").split()]
+
+    def close(self) -> int:
+        """Ends it as a service manager does; returns its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.reader.join(10)
+            for pipe in (self.process.stdout, self.process.stderr):
+                assert pipe is not None
+                pipe.close()
+
+
+def start(
+    catalogue: Path, folder: Path, *, handles: int = 4096, file_bytes: int = -1, **settings: object
+) -> Live:
+    """A server that is ready; `folder` is where its temporary files would be."""
+    folder.mkdir(exist_ok=True)
+    given = json.dumps([str(catalogue), settings, handles, file_bytes])
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVE, given],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(folder)},
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    log: list[str] = []
+    reader = threading.Thread(target=_gathered, args=(process, log), daemon=True)
+    reader.start()
+    live = Live(process, int(address.rpartition(":")[2]), folder, reader, log)
+    if not until(lambda: live.ask("GET", "/readyz").status == 200, 60):
+        live.close()
+        raise AssertionError("".join(log))
+    return live
+
+
+def until(holds: Callable[[], bool], seconds: float) -> bool:
+    """Whether something holds at the latest after so many seconds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def form(parts: Sequence[tuple[str, bytes]], boundary: str = "b") -> bytes:
+    """A form of parts, each with its header lines and content."""
+    lines = b"".join(
+        f"--{boundary}\r\n".encode() + head.encode() + b"\r\n\r\n" + content + b"\r\n" for head, content in parts
+    )
+    return lines + f"--{boundary}--\r\n".encode()
+
+
+def within_path(text: str) -> str:
+    """Any text as a part of an address."""
+    return quote(text.encode("utf-8", "surrogateescape"), safe="")
+
+
+def _gathered(process: subprocess.Popen[str], log: list[str]) -> None:
+    assert process.stderr is not None
+    log.extend(process.stderr)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
