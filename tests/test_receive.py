@@ -12,9 +12,10 @@ from PIL import Image
 from shops import build, index, other_bundle, picture, shop
 from twinset import Catalogue, IndexOptions, photos
 from twinset.catalogue import load, upgrade
-from twinset.catalogue.patch import PatchReport, patch_items
+from twinset.catalogue.patch import patch_items
 from twinset.catalogue.receive import MOST_PHOTOS, delete_item, put_item
 from twinset.errors import BusyError, DumpError, PhotoError, SourceError, UnknownItemError, UsageError
+from twinset.served import PatchReport
 from twinset.store import columns, lock, received
 from twinset.store.rows import Rows
 

@@ -27,6 +27,7 @@
     │   ├── DiskFullError            disk_full              5   507
     │   ├── OutOfMemoryError         out_of_memory          5   503
     │   ├── BusyError                catalogue_busy         5   503
+    │   ├── ServerError              no_answer              5   502
     │   └── ReadOnlyError            read_only              5   503
     ├── RequestError                 (one of REQUEST_CODES) 2   400 to 503
     ├── GateError                    gate_failed            1   422
@@ -275,6 +276,12 @@ class BusyError(ResourceError):
     code = "catalogue_busy"
 
 
+class ServerError(ResourceError):
+    """A server that cannot be reached, or that answers otherwise than this program's server would."""
+
+    code, http_status = "no_answer", 502
+
+
 class ReadOnlyError(ResourceError):
     """The folder may not be written, and what is asked needs it."""
 
@@ -322,6 +329,38 @@ def did_you_mean(given: str, known: Iterable[str], otherwise: str, *, most: int 
     close = names[max(0, here - _MOST_COMPARED // 2) : here + _MOST_COMPARED // 2]
     near = [plain[name] for name in difflib.get_close_matches(wanted, close, most)]
     return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+def of_code(code: str, message: str, mend: str = "", *, after: int | None = None) -> TwinsetError | None:
+    """The error that another process told by its code; None where the code is none of an answer's.
+
+    >>> of_code("too_slow", "the request took more than 15 s")
+    RequestError('the request took more than 15 s')
+    """
+    if code in PHOTO_CODES:
+        return PhotoError(code, message, mend)
+    if code in REQUEST_CODES:
+        return RequestError(code, message, mend, after=after)
+    kind = next((kind for kind in _kinds(TwinsetError) if kind.code == code), None)
+    return None if kind is None else kind(message, mend)
+
+
+def http_status(code: str) -> int:
+    """The HTTP status of a code.
+
+    >>> http_status("cursor_expired")
+    410
+    """
+    told = of_code(code, "")
+    return 500 if told is None else told.http_status
+
+
+def _kinds(kind: type[TwinsetError]) -> Iterator[type[TwinsetError]]:
+    """An error and those below it, less those of several codes."""
+    if kind not in (PhotoError, FetchError, RequestError):
+        yield kind
+        for below in kind.__subclasses__():
+            yield from _kinds(below)
 
 
 @contextmanager

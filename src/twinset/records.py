@@ -136,6 +136,14 @@ class Calibrated:
 
 
 @dataclass(frozen=True, slots=True)
+class CategoryShare:
+    """A category, and its share (0-1) of the photos that voted."""
+
+    category: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """All of one search; iterates over its hits. `ms` holds milliseconds of decode, embed, search, total.
 
@@ -154,7 +162,7 @@ class Answer:
     catalogue: CatalogueState
     ms: Mapping[str, float]
     nothing_close: bool | None = None
-    categories: tuple[Mapping[str, Any], ...] | None = None
+    categories: tuple[CategoryShare, ...] | None = None
     boxes: tuple[Box, ...] | None = None
     facets: Mapping[str, Mapping[str, int]] | None = None
     calibration: Calibrated | None = None

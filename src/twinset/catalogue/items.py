@@ -1,15 +1,15 @@
 """What a catalogue holds of an item, and the categories that are near a query."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from twinset import where
 from twinset.catalogue.candidates import fitting
 from twinset.catalogue.facets import count
 from twinset.catalogue.page import Search
 from twinset.catalogue.versions import Live
-from twinset.records import Item, ItemPhoto, Photo
+from twinset.records import CategoryShare, Item, ItemPhoto, Photo
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
 from twinset.store.view import View
@@ -56,12 +56,12 @@ def facets(rows: Rows, live: Live, filters: Sequence[str]) -> dict[str, dict[str
         return count(columns, fitting(columns, where.parse(filters)))
 
 
-def voted(asked: Search, view: View) -> tuple[Mapping[str, Any], ...]:
+def voted(asked: Search, view: View) -> tuple[CategoryShare, ...]:
     """The categories of the nearest photos of a view with their shares, the most frequent first, ties by name."""
     ids, _ = view.search(asked.query, VOTES, -1.0)
     named = [row.photo.category for row in asked.rows.in_order(ids.tolist()) if row.photo.category]
     frequent = sorted(Counter(named).items(), key=lambda pair: (-pair[1], pair[0]))
-    return tuple({"category": category, "share": votes / len(named)} for category, votes in frequent)
+    return tuple(CategoryShare(category, votes / len(named)) for category, votes in frequent)
 
 
 def _in_order(photo: Photo) -> tuple[bool, str]:

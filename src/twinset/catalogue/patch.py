@@ -1,9 +1,9 @@
 """What is said of many items, changed at once: no photo is read, none is embedded."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from twinset.catalogue import derived, ingest
 from twinset.catalogue.facts import IDENTITY, MOST_FIELDS, check_facts
@@ -12,6 +12,7 @@ from twinset.catalogue.named import named
 from twinset.catalogue.writer import writer
 from twinset.errors import UsageError
 from twinset.records import Photo
+from twinset.served import PatchReport
 
 Facts = Mapping[str, str | None]
 """Values by field; None takes a field away."""
@@ -19,19 +20,6 @@ OF_PHOTOS: Final = frozenset(("box", "view"))
 """What is said of a photo by itself, not of an item."""
 _OWN: Final = "category"
 """The field that a photo holds beside its attributes."""
-
-
-@dataclass(frozen=True, slots=True)
-class PatchReport:
-    """What a patch did: items asked for, their photos, and how many of those say something else now."""
-
-    items: int
-    photos: int
-    updated: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields."""
-        return asdict(self)
 
 
 def patch_items(path: str | Path, changes: Mapping[str, Facts]) -> PatchReport:

@@ -1,9 +1,9 @@
 """Items put one by one: their photos kept as they came, stripped, in the source `api`; and taken away again."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from twinset import photos as photo_files
 from twinset.catalogue import derived, ingest
@@ -18,6 +18,7 @@ from twinset.errors import PhotoError, SourceError, UsageError
 from twinset.files import check_space
 from twinset.manifest.read import photo_of
 from twinset.records import Photo, Pixels, Vectors
+from twinset.served import PutReport
 from twinset.store import received
 from twinset.store.copies import Copies, Copy
 from twinset.store.received import SOURCE
@@ -30,21 +31,6 @@ MOST_PHOTOS: Final = 20
 """Of one item."""
 _MAIN: Final = "main"
 """The view of the first photo where none is said: an item is shown by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class PutReport:
-    """What a put did, in photos of the item; `photos` are all that it has now."""
-
-    item_id: str
-    photos: int
-    added: int
-    removed: int
-    embedded: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

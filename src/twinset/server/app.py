@@ -8,6 +8,7 @@ from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -21,6 +22,7 @@ from twinset.server.events import Log
 from twinset.server.guard import Guard
 from twinset.server.hosts import Doors
 from twinset.server.inflow import Inflow
+from twinset.server.openapi import Described, operation_id
 from twinset.server.problems import problem
 from twinset.server.ready import Readiness
 from twinset.server.remembered import Memory
@@ -30,6 +32,7 @@ from twinset.server.telemetry import Telemetry
 from twinset.server.turnstile import Turnstile
 from twinset.settings import ServeSettings
 
+_ROUTERS: Final = (search.router, items.router, facts.router, admin.router)
 _PICTURES: Final = 256
 """Small photos that are waited for: a page asks for twenty at once."""
 _CHANGES: Final = 16
@@ -46,9 +49,11 @@ def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSe
     """
     settings = settings or ServeSettings()
     service = _service(catalogue, settings)
-    app = FastAPI(
+    app = Described(
         title="twinset",
         version="1",
+        generate_unique_id_function=operation_id,
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
@@ -59,7 +64,7 @@ def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSe
         },
     )
     app.state.service = service
-    for router in (search.router, items.router, facts.router, admin.router):
+    for router in _ROUTERS:
         app.include_router(router)
     app.add_middleware(Guard, doors=Doors.of(settings), inflow=Inflow(settings.receive_seconds))
     app.add_middleware(Account, telemetry=service.telemetry)
@@ -116,9 +121,18 @@ async def _missing(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, TwinsetError):  # FastAPI was reading the body
         told = error.__cause__
     elif status == 400:
-        told = RequestError("bad_form", "the body cannot be read", "send valid JSON in UTF-8")
+        told = RequestError("bad_request", "the body cannot be read", "send valid JSON in UTF-8")
     elif status == 405:
         told = RequestError("method_not_allowed", f"{request.method} is not for this address", "see /openapi.json")
     else:
         told = RequestError("not_found", "there is nothing at this address", "see /openapi.json")
-    return problem(told, request.scope["state"])
+    answer = problem(told, request.scope["state"])
+    if status == 405:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request.url.path)))
+    return answer
+
+
+def _methods(path: str) -> set[str]:
+    """What the routes of an address may be asked; Starlette tells only those of the first."""
+    every = (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return {name for route in every if route.path_regex.match(path) for name in route.methods or ()} or {"GET"}

@@ -2,9 +2,12 @@
 
 from typing import Annotated, Final
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
-from twinset.catalogue.options import Asked, By, OutOfStock, Rerank
+from twinset.catalogue.facts import LONGEST_ID
+from twinset.catalogue.options import MAX_K, Asked, By, OutOfStock, Rerank
 from twinset.errors import RequestError
 from twinset.settings import ServeSettings
 
@@ -13,6 +16,23 @@ _LONG: Final = 500
 
 Text = Annotated[str, Field(max_length=_LONG)]
 Texts = Annotated[list[Text], Field(max_length=_TEXTS)]
+Absent = SkipJsonSchema[None]
+"""A parameter that is left out: an address has no null."""
+ItemId = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=LONGEST_ID,
+        description="An item's id, each `/` as %2F; one that ends in `/similar` cannot be asked for.",
+        examples=["item_1"],
+    ),
+]
+PhotoId = Annotated[
+    str,
+    Path(
+        max_length=100, description="`photo_id` of a hit or an item.", examples=["5f0c6e0a3b6e4f1c8a7d2b9e0c4f6a1d"]
+    ),
+]
 
 
 class Which(BaseModel):
@@ -20,26 +40,40 @@ class Which(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    catalogue: Annotated[str | None, Field(description="A catalogue's name; by default the first.")] = None
+    catalogue: Annotated[
+        str | Absent,
+        Field(max_length=_LONG, description="A catalogue's name; by default the first of the server's."),
+    ] = None
 
 
 class Filtered(Which):
     """Which photos count."""
 
-    where: Annotated[Texts, Field(description="FIELD OP VALUE, as price<50; several are all required.")] = []
+    where: Annotated[
+        Texts,
+        Field(description="FIELD OP VALUE; several are all required.", examples=[["price<50", "category=TOPS/*"]]),
+    ] = []
 
 
 class Listing(Filtered):
     """How many hits of what, and in which order."""
 
-    k: Annotated[int, Field(ge=1, le=10_000, description="How many; /v1/limits has the most.")] = 20
-    by: By = "item"
-    boost: Annotated[Texts, Field(description="FIELD OP VALUE:±x, as brand=Own:+0.05.")] = []
-    min_score: Annotated[float | None, Field(ge=-1, le=1)] = None
-    out_of_stock: OutOfStock = "show"
-    rerank: Annotated[Rerank | None, Field(description="Another order of the first hits.")] = None
-    facets: bool = False
-    cursor: Annotated[str | None, Field(max_length=4000, description="`next` of the answer before.")] = None
+    k: Annotated[int, Field(ge=1, le=MAX_K, description="How many; /v1/limits has the most.")] = 20
+    by: Annotated[By, Field(description="What is ranked; `style` folds colours.")] = "item"
+    boost: Annotated[
+        Texts, Field(description="FIELD OP VALUE:±x: orders by score plus x.", examples=[["brand=Own:+0.05"]])
+    ] = []
+    min_score: Annotated[
+        float | Absent, Field(ge=-1, le=1, description="Leave out what is less similar.", examples=[0.5])
+    ] = None
+    out_of_stock: Annotated[OutOfStock, Field(description="What becomes of items that are out of stock.")] = "show"
+    rerank: Annotated[Rerank | Absent, Field(description="Another order of the first hits.")] = None
+    facets: Annotated[bool, Field(description="Count items by category and attributes.")] = False
+    categories: Annotated[
+        bool | Absent,
+        Field(description="Tell the categories of the 50 nearest photos; by default on the first page."),
+    ] = None
+    cursor: Annotated[str | Absent, Field(max_length=4000, description="`next` of the answer before.")] = None
 
     def options(self) -> Asked:
         """The options of a search."""
@@ -52,7 +86,7 @@ class Listing(Filtered):
             out_of_stock=self.out_of_stock,
             facets=self.facets,
             rerank=self.rerank,
-            categories=self.cursor is None,
+            categories=self.cursor is None if self.categories is None else self.categories,
         )
 
     def check(self, settings: ServeSettings) -> None:
@@ -70,10 +104,14 @@ class Looking(Listing):
     """What of the photo is searched with."""
 
     box: Annotated[
-        str | None,
-        Field(max_length=100, description="x1,y1,x2,y2 in fractions 0-1 of the upright photo."),
+        str | Absent,
+        Field(
+            max_length=100,
+            description="x1,y1,x2,y2 in fractions 0-1 of the upright photo; of one photo.",
+            examples=["0.1,0.2,0.9,0.8"],
+        ),
     ] = None
-    boxes: Annotated[bool, Field(description="Suggest boxes to search with; takes longer.")] = False
+    boxes: Annotated[bool, Field(description="Suggest boxes to search with; of one photo, takes longer.")] = False
 
     def part(self) -> list[float] | None:
         """The box as numbers.

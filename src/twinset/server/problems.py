@@ -1,21 +1,22 @@
 """Errors as RFC 9457 tells them over HTTP: `application/problem+json`, with the code of the error tree."""
 
 import logging
+from collections import defaultdict
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel
-from starlette.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response
 
 from twinset.errors import (
     PHOTO_CODES,
-    REQUEST_CODES,
     IntegrityError,
     PathError,
     PhotoError,
     RequestError,
     ResourceError,
     TwinsetError,
+    http_status,
 )
 
 _LOG: Final = logging.getLogger(__name__)
@@ -23,32 +24,48 @@ _INSIDE: Final = "the server could not answer"
 _MEND_INSIDE: Final = "tell the shop this request_id: its log says more"
 
 
-class Told(BaseModel):
-    """A problem, as RFC 9457 and this program tell it."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    mend: str
-    request_id: str
+MEDIA_TYPE: Final = "application/problem+json"
 
 
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Told, "content": {"application/problem+json": {}}, "description": "A problem"}
-    for status in sorted({*PHOTO_CODES.values(), *REQUEST_CODES.values(), 409, 501} - {500})
-}
-"""What any route may answer instead, for its schema."""
+class Problem(BaseModel):
+    """Why a request failed, as RFC 9457 tells it; programs read `code`, people `detail` and `mend`."""
+
+    type: Annotated[str, Field(examples=["urn:twinset:unknown_item"])]
+    title: Annotated[str, Field(examples=["unknown item"])]
+    status: Annotated[int, Field(examples=[404])]
+    detail: Annotated[str, Field(examples=["the catalogue holds no item 'skirt_1'"])]
+    code: Annotated[str, Field(description="One of a closed list.", examples=["unknown_item"])]
+    mend: Annotated[str, Field(description="How to mend it.", examples=["did you mean skirt_10?"])]
+    request_id: Annotated[str, Field(description="As in the header X-Request-ID and in the server's log.")]
 
 
-class Problem(JSONResponse):
-    """The answer to a request that failed."""
+ALWAYS: Final = ("wrong_host", "internal")
+READING: Final = (*ALWAYS, "wrong_key", "not_found", "bad_parameter", "overloaded", "not_ready")
+CHANGING: Final = (*READING, "cross_site")
+BODY: Final = ("bad_request", "bad_form", "too_slow", "body_too_large", "wrong_type")
+COUNTED: Final = ("too_many_requests", "quota_used")
+FILTERED: Final = ("usage", "bad_where", "unknown_field")
+QUERY_PHOTO: Final = tuple(code for code in PHOTO_CODES if code != "bad_box")
+LISTED: Final = (*FILTERED, "bad_cursor", "cursor_expired")
 
-    media_type = "application/problem+json"
+
+def refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer instead, by status, for its schema; `codes` are those of the error tree."""
+    by_status = defaultdict[int, set[str]](set)
+    for code in codes:
+        by_status[http_status(code)].add(code)
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": ", ".join(f"`{code}`" for code in sorted(by_status[status])), "content": content}
+        for status in sorted(by_status)
+    }
 
 
-def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Problem:
+class _Answer(JSONResponse):
+    media_type = MEDIA_TYPE
+
+
+def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Response:
     """What a client is told of an error; of what is wrong inside, which names files, only that it is so.
 
     `state` is the request's: it has `request_id`, and gets `code`.
@@ -72,7 +89,7 @@ def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Problem:
         headers["Connection"] = "close"
     if told.code == "wrong_key":
         headers["WWW-Authenticate"] = "Bearer"
-    return Problem(facts, told.http_status, headers)
+    return _Answer(facts, told.http_status, headers)
 
 
 def _told(error: TwinsetError) -> TwinsetError:

@@ -19,8 +19,13 @@ from twinset.server.telemetry import Telemetry
 from twinset.server.turnstile import Turnstile
 from twinset.settings import ServeSettings
 
-_BEARER: Final = HTTPBearer(auto_error=False, description="The search key, or the admin key.")
-Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+SEARCH_KEY: Final = "searchKey"
+_SEARCH: Final = HTTPBearer(
+    auto_error=False, scheme_name=SEARCH_KEY, description="The search key, where one is set, or the admin key."
+)
+_ADMIN: Final = HTTPBearer(auto_error=False, scheme_name="adminKey", description="The admin key.")
+Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_SEARCH)]
+GivenByAdmin = Annotated[HTTPAuthorizationCredentials | None, Depends(_ADMIN)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def searcher(request: Request, service: Served, given: Given) -> None:
     service.turnstile.count(request.state.client, _key(given))
 
 
-def admin(service: Served, given: Given) -> None:
+def admin(service: Served, given: GivenByAdmin) -> None:
     """Lets the admin through."""
     service.turnstile.check_admin(_key(given))
 

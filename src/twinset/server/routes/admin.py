@@ -9,18 +9,28 @@ from fastapi.responses import JSONResponse
 
 from twinset.catalogue.patch import patch_items
 from twinset.catalogue.receive import MOST_PHOTOS, delete_item, put_item
-from twinset.errors import RequestError
+from twinset.errors import PHOTO_CODES, RequestError
+from twinset.served import PatchReport, PutReport, Removed
 from twinset.server import intake
-from twinset.server.parameters import Text, Which
-from twinset.server.problems import PROBLEMS
+from twinset.server.parameters import ItemId, Which
+from twinset.server.problems import BODY, CHANGING, refusals
+from twinset.server.schemas import ITEM_BODY, ITEM_LINKS, PATCH_BODY
 from twinset.server.service import Served, admin
 
-router: Final = APIRouter(prefix="/v1", dependencies=[Depends(admin)], responses=PROBLEMS, tags=["admin"])
+router: Final = APIRouter(prefix="/v1", dependencies=[Depends(admin)], tags=["admin"])
+_CHANGE: Final = (*CHANGING, "admin_only", "usage")
 _SHAPE: Final = "send {item_id: {field: value, or null to remove it}}, values as text"
 
 
-@router.put("/items/{item_id}")
-async def put(request: Request, item_id: Text, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
+@router.put(
+    "/items/{item_id:path}",
+    name="put_item",
+    response_model=PutReport,
+    openapi_extra=ITEM_BODY,
+    summary="Put an item",
+    responses=ITEM_LINKS | refusals(*_CHANGE, *BODY, *PHOTO_CODES, "wrong_source"),
+)
+async def put(request: Request, item_id: ItemId, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """An item with its photos, in place of what it was; its attributes are the part `attributes`, as JSON."""
     _, catalogue = service.catalogue(asked.catalogue)
     service.changes.check()
@@ -31,15 +41,29 @@ async def put(request: Request, item_id: Text, asked: Annotated[Which, Query()],
     return JSONResponse(report.to_json())
 
 
-@router.delete("/items/{item_id}")
-async def delete(item_id: Text, asked: Annotated[Which, Query()], service: Served) -> dict[str, int]:
+@router.delete(
+    "/items/{item_id:path}",
+    name="delete_item",
+    response_model=Removed,
+    summary="Delete an item",
+    responses=refusals(*_CHANGE, "unknown_item", "wrong_source"),
+)
+async def delete(item_id: ItemId, asked: Annotated[Which, Query()], service: Served) -> Removed:
     """Takes an item away that was put here."""
     _, catalogue = service.catalogue(asked.catalogue)
     with service.changes.place():
-        return {"removed": await service.changes.run(partial(delete_item, catalogue.path, item_id))}
+        count = await service.changes.run(partial(delete_item, catalogue.path, item_id))
+    return Removed(count)
 
 
-@router.patch("/items")
+@router.patch(
+    "/items",
+    name="patch_items",
+    response_model=PatchReport,
+    openapi_extra=PATCH_BODY,
+    summary="Patch items",
+    responses=refusals(*_CHANGE, *BODY, "unknown_item"),
+)
 async def patch(request: Request, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """Attributes of many items at once; nothing is embedded, and the next search sees them."""
     _, catalogue = service.catalogue(asked.catalogue)

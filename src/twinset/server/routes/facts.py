@@ -1,35 +1,42 @@
 """`/v1/facets`, `/v1/catalogue`, `/v1/limits`, `/v1/events`, `/healthz`, `/readyz`, `/metrics`."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from twinset import photos
+from twinset.catalogue.facts import LONGEST_ID
+from twinset.catalogue.options import MAX_K
 from twinset.errors import RequestError
+from twinset.served import ServedCatalogue, ServedLimits
 from twinset.server import intake, remembered
 from twinset.server.events import Event, Kind
-from twinset.server.parameters import Filtered, Text, Which
-from twinset.server.problems import PROBLEMS
+from twinset.server.parameters import Filtered, Which
+from twinset.server.problems import ALWAYS, CHANGING, COUNTED, FILTERED, READING, refusals
+from twinset.server.schemas import Healthy, QueryId, Ready, Told
 from twinset.server.service import Served, admin, searcher, shopper
 
-router: Final = APIRouter(responses=PROBLEMS, tags=["facts"])
+router: Final = APIRouter(tags=["facts"])
 
 
-class Happened(BaseModel):
+class Happened(Told):
     """What a shopper did with a hit."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    query_id: Text
-    item_id: Text
-    position: Annotated[int, Field(ge=1, le=10_000)]
-    kind: Kind
+    query_id: QueryId
+    item_id: Annotated[str, Field(max_length=LONGEST_ID, description="The hit's `item_id`.", examples=["item_1"])]
+    position: Annotated[int, Field(ge=1, le=MAX_K, description="The hit's `rank`.")]
+    kind: Annotated[Kind, Field(description="What the shopper did.")]
 
 
-@router.get("/v1/facets", dependencies=[Depends(searcher)])
+@router.get(
+    "/v1/facets",
+    dependencies=[Depends(searcher)],
+    summary="Counts by field and value",
+    responses=refusals(*READING, *COUNTED, *FILTERED),
+)
 async def facets(asked: Annotated[Filtered, Query()], service: Served) -> dict[str, dict[str, int]]:
     """How many items pass the filters, by field and value."""
     _, catalogue = service.catalogue(asked.catalogue)
@@ -37,46 +44,54 @@ async def facets(asked: Annotated[Filtered, Query()], service: Served) -> dict[s
         return await service.desk.run(lambda: catalogue.facets(asked.where))
 
 
-@router.get("/v1/catalogue", dependencies=[Depends(shopper)])
-async def catalogue(asked: Annotated[Which, Query()], service: Served) -> dict[str, Any]:
+@router.get("/v1/catalogue", dependencies=[Depends(shopper)], summary="The catalogue", responses=refusals(*READING))
+async def catalogue(asked: Annotated[Which, Query()], service: Served) -> ServedCatalogue:
     """What the catalogue holds, and by which model it answers."""
     name, opened = service.catalogue(asked.catalogue)
     with service.thumbnails.place():
         info = await service.thumbnails.run(opened.info)
-    return {
-        "name": name,
-        "names": list(service.catalogues),
-        "photos": info.photos,
-        "items": info.items,
-        "bundle": info.bundle,
-        "fingerprint": info.fingerprint,
-        "version": info.version,
-        "built": info.built,
-    }
+    return ServedCatalogue(
+        name=name,
+        names=tuple(service.catalogues),
+        photos=info.photos,
+        items=info.items,
+        bundle=info.bundle,
+        fingerprint=info.fingerprint,
+        version=info.version,
+        built=info.built,
+    )
 
 
-@router.get("/v1/limits", dependencies=[Depends(shopper)])
-async def limits(service: Served) -> dict[str, float]:
+@router.get(
+    "/v1/limits", dependencies=[Depends(shopper)], summary="Limits", responses=refusals(*ALWAYS, "wrong_key")
+)
+async def limits(service: Served) -> ServedLimits:
     """Every limit that a request can meet."""
     settings = service.settings
-    return {
-        "body_bytes": intake.MAX_BODY,
-        "json_bytes": intake.MAX_JSON,
-        "photo_bytes": photos.MAX_BYTES,
-        "photo_pixels": photos.MAX_PIXELS,
-        "jpeg_pixels": photos.MAX_JPEG_PIXELS,
-        "photos": settings.most_photos,
-        "hits": settings.most_hits,
-        "queue": settings.queue,
-        "receive_seconds": settings.receive_seconds,
-        "searches_a_minute": settings.rate if settings.public else 0,
-        "searches_a_day": settings.quota,
-        "feedback_seconds": remembered.SECONDS,
-        "feedback_queries": remembered.MOST,
-    }
+    return ServedLimits(
+        body_bytes=intake.MAX_BODY,
+        json_bytes=intake.MAX_JSON,
+        photo_bytes=photos.MAX_BYTES,
+        photo_pixels=photos.MAX_PIXELS,
+        jpeg_pixels=photos.MAX_JPEG_PIXELS,
+        photos=settings.most_photos,
+        hits=settings.most_hits,
+        queue=settings.queue,
+        receive_seconds=settings.receive_seconds,
+        searches_a_minute=settings.rate if settings.public else 0,
+        searches_a_day=settings.quota,
+        feedback_seconds=remembered.SECONDS,
+        feedback_queries=remembered.MOST,
+    )
 
 
-@router.post("/v1/events", status_code=204, dependencies=[Depends(shopper)])
+@router.post(
+    "/v1/events",
+    status_code=204,
+    dependencies=[Depends(shopper)],
+    summary="Tell what a shopper did",
+    responses=refusals(*CHANGING, "bad_request", "events_off"),
+)
 async def events(happened: Happened, service: Served) -> Response:
     """Notes what a shopper did, where the shop has switched that on."""
     log = service.events
@@ -88,20 +103,32 @@ async def events(happened: Happened, service: Served) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, bool]:
+@router.get("/healthz", summary="Alive", response_model=Healthy, responses=refusals(*ALWAYS))
+async def healthz() -> JSONResponse:
     """Whether the process answers."""
-    return {"ok": True}
+    return JSONResponse({"ok": True})
 
 
-@router.get("/readyz")
+@router.get(
+    "/readyz",
+    summary="Ready",
+    response_model=Ready,
+    responses=refusals(*ALWAYS) | {503: {"model": Ready, "description": "A catalogue has not answered yet."}},
+)
 async def readyz(service: Served) -> JSONResponse:
     """Whether every catalogue has answered a real search."""
     waiting = [name for name in service.catalogues if name not in service.readiness.ready]
     return JSONResponse({"ready": not waiting, "waiting": waiting}, 503 if waiting else 200)
 
 
-@router.get("/metrics", dependencies=[Depends(admin)], response_class=Response)
+@router.get(
+    "/metrics",
+    dependencies=[Depends(admin)],
+    response_class=Response,
+    summary="Metrics",
+    responses=refusals(*ALWAYS, "wrong_key", "admin_only")
+    | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(service: Served) -> Response:
     """Metrics for Prometheus."""
     service.telemetry.waiting.set(service.desk.here)

@@ -5,17 +5,19 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import Field
 
 from twinset import photos
 from twinset.errors import UnknownItemError
 from twinset.records import Item
-from twinset.server.parameters import Text, Which
-from twinset.server.problems import PROBLEMS
+from twinset.server.parameters import ItemId, PhotoId, Which
+from twinset.server.problems import READING, refusals
 from twinset.server.service import Served, shopper
 
-router: Final = APIRouter(prefix="/v1", dependencies=[Depends(shopper)], responses=PROBLEMS, tags=["items"])
+router: Final = APIRouter(prefix="/v1", dependencies=[Depends(shopper)], tags=["items"])
 _WEEK: Final = "private, max-age=604800, immutable"
-Size = Literal["160", "320", "640"]
+_ETAG: Final = {"ETag": {"description": "Of If-None-Match.", "schema": {"type": "string"}}}
+Size = Annotated[Literal["160", "320", "640"], Field(description="Its long side, in pixels, at most.")]
 
 
 class Shown(Which):
@@ -24,8 +26,10 @@ class Shown(Which):
     size: Size = "640"
 
 
-@router.get("/items/{item_id}", response_model=Item)
-async def item(item_id: Text, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
+@router.get(
+    "/items/{item_id:path}", response_model=Item, summary="An item", responses=refusals(*READING, "unknown_item")
+)
+async def item(item_id: ItemId, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """An item: its photos and attributes."""
     _, catalogue = service.catalogue(asked.catalogue)
     with service.thumbnails.place():
@@ -36,9 +40,14 @@ async def item(item_id: Text, asked: Annotated[Which, Query()], service: Served)
 @router.get(
     "/photos/{photo_id}",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}},
+    summary="A photo",
+    responses=refusals(*READING, "unknown_item")
+    | {
+        200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}, "headers": _ETAG},
+        304: {"description": "The photo is as it was.", "headers": _ETAG},
+    },
 )
-async def photo(request: Request, photo_id: Text, asked: Annotated[Shown, Query()], service: Served) -> Response:
+async def photo(request: Request, photo_id: PhotoId, asked: Annotated[Shown, Query()], service: Served) -> Response:
     """A photo of the catalogue as a JPEG without metadata, at most so many pixels long."""
     _, catalogue = service.catalogue(asked.catalogue)
 

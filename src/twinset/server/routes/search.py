@@ -6,50 +6,37 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from twinset.catalogue import Catalogue
 from twinset.catalogue.search import Verdict
 from twinset.errors import FingerprintError, RequestError
 from twinset.records import Answer
 from twinset.server import intake
-from twinset.server.parameters import Listing, Looking, Text
-from twinset.server.problems import PROBLEMS
+from twinset.server.parameters import ItemId, Listing, Looking, Text
+from twinset.server.problems import BODY, CHANGING, COUNTED, LISTED, QUERY_PHOTO, READING, refusals
 from twinset.server.remembered import Remembered
-from twinset.server.schemas import ANSWER
+from twinset.server.schemas import ANSWER, ANSWER_LINKS, PHOTO_BODY, QueryId, Told
 from twinset.server.service import Served, Service, searcher
 
-router: Final = APIRouter(prefix="/v1", dependencies=[Depends(searcher)], responses=PROBLEMS, tags=["search"])
-_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [intake.PHOTO],
-                    "properties": {
-                        intake.PHOTO: {"type": "array", "items": {"type": "string", "format": "binary"}}
-                    },
-                }
-            },
-        },
-    }
-}
+router: Final = APIRouter(prefix="/v1", dependencies=[Depends(searcher)], tags=["search"])
 
 
-class Feedback(BaseModel):
+class Feedback(Told):
     """What a shopper says of the items of an answer."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    query_id: Text
-    positive: Annotated[list[Text], Field(max_length=50)] = []
-    negative: Annotated[list[Text], Field(max_length=50)] = []
+    query_id: QueryId
+    positive: Annotated[tuple[Text, ...], Field(max_length=50, description="Ids of items that are right.")] = ()
+    negative: Annotated[tuple[Text, ...], Field(max_length=50, description="Ids of items that are wrong.")] = ()
 
 
-@router.post("/search", response_model=ANSWER, openapi_extra=_BODY)
+@router.post(
+    "/search",
+    response_model=ANSWER,
+    openapi_extra=PHOTO_BODY,
+    summary="Search with a photo",
+    responses=ANSWER_LINKS | refusals(*CHANGING, *BODY, *COUNTED, *LISTED, *QUERY_PHOTO),
+)
 async def search(request: Request, asked: Annotated[Looking, Query()], service: Served) -> JSONResponse:
     """The items nearest to a photo, or to several photos of one garment."""
     asked.check(service.settings)
@@ -74,8 +61,13 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
         return _rendered(service, name, await service.desk.run(work))
 
 
-@router.get("/items/{item_id}/similar", response_model=ANSWER)
-async def similar(item_id: Text, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
+@router.get(
+    "/items/{item_id:path}/similar",
+    response_model=ANSWER,
+    summary="Search with an item",
+    responses=ANSWER_LINKS | refusals(*READING, *COUNTED, *LISTED, "unknown_item"),
+)
+async def similar(item_id: ItemId, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
     """The items nearest to one of the catalogue, which is left out."""
     asked.check(service.settings)
     name, catalogue = service.catalogue(asked.catalogue)
@@ -84,7 +76,13 @@ async def similar(item_id: Text, asked: Annotated[Listing, Query()], service: Se
         return _rendered(service, name, answer)
 
 
-@router.post("/feedback", response_model=ANSWER)
+@router.post(
+    "/feedback",
+    response_model=ANSWER,
+    summary="Refine a search",
+    responses=ANSWER_LINKS
+    | refusals(*CHANGING, *COUNTED, *LISTED, "bad_request", "unknown_item", "query_expired", "bad_input"),
+)
 async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
     """The hits of an earlier query, moved towards some items and away from others."""
     asked.check(service.settings)
