@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from twinset.bundle import Bundle, open_bundle
     from twinset.catalogue import Catalogue, IndexOptions
+    from twinset.client import AsyncClient, Client
     from twinset.embedder import Embedder
     from twinset.errors import TwinsetError
     from twinset.records import Answer, Hit
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 __version__: Final = "0.1.0"
 __all__ = [
     "Answer",
+    "AsyncClient",
     "Bundle",
     "Catalogue",
+    "Client",
     "Embedder",
     "Hit",
     "IndexOptions",
@@ -26,8 +29,10 @@ __all__ = [
 
 _HOMES: Final = {
     "Answer": "records",
+    "AsyncClient": "client",
     "Bundle": "bundle",
     "Catalogue": "catalogue",
+    "Client": "client",
     "Embedder": "embedder",
     "Hit": "records",
     "IndexOptions": "catalogue",
