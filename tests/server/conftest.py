@@ -50,7 +50,12 @@ def attacked(shop_catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         golden = answer(live)
         before = live.facts()
         yield live, golden
-        assert until(lambda: live.facts().handles <= before.handles + 4, 10), (before, live.facts(), os.listdir(f'/proc/{live.process.pid}/fd'), [os.readlink(f'/proc/{live.process.pid}/fd/{f}') for f in os.listdir(f'/proc/{live.process.pid}/fd')])
+        assert until(lambda: live.facts().handles <= before.handles + 4, 10), (
+            before,
+            live.facts(),
+            os.listdir(f"/proc/{live.process.pid}/fd"),
+            [os.readlink(f"/proc/{live.process.pid}/fd/{f}") for f in os.listdir(f"/proc/{live.process.pid}/fd")],
+        )
         after = live.facts()
         assert after.files == before.files == 0
         assert after.children <= before.children + 1

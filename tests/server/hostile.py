@@ -58,7 +58,9 @@ def mutants(count: int, seed: int) -> Iterator[bytes]:
                 case 3:
                     data[at:at] = data[at : at + span]
                 case 4:
-                    data[at : at + 4] = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff")[int(rng.integers(3))]
+                    data[at : at + 4] = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff")[
+                        int(rng.integers(3))
+                    ]
                 case _:
                     other = sources[rng.integers(len(sources))]
                     data[at:] = other[int(rng.integers(len(other))) :]
@@ -129,7 +131,10 @@ def forms(photo: bytes) -> dict[str, tuple[str, bytes]]:
         "10,000 heads": (kind, form([(PHOTO + "\r\nX: a" * 10_000, photo)])),
         "head without colon": (kind, form([("nonsense", photo)])),
         "head with NUL": (kind, form([(PHOTO + "\r\n\0: a", photo)])),
-        "nested": (kind, form([("Content-Type: multipart/mixed; boundary=c\r\n" + PHOTO, form([(PHOTO, photo)], "c"))])),
+        "nested": (
+            kind,
+            form([("Content-Type: multipart/mixed; boundary=c\r\n" + PHOTO, form([(PHOTO, photo)], "c"))]),
+        ),
         "text as photo": (kind, form([(PHOTO, b"<script>alert(1)</script>")])),
         "mixed": ("multipart/mixed; boundary=b", good),
         "urlencoded": ("application/x-www-form-urlencoded", b"photo=a"),
@@ -151,7 +156,18 @@ def forms(photo: bytes) -> dict[str, tuple[str, bytes]]:
 
 def filenames() -> list[str]:
     """Names of files that lead somewhere or confuse; a photo under each is searched with as any other."""
-    odd = ["", "../../etc/passwd", "/etc/passwd", "C:\\a", "a\\\"b", "a;b=c", "%00.jpg", "a" * 4000, "\u202egpj.exe", "'"]
+    odd = [
+        "",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "C:\\a",
+        'a\\"b',
+        "a;b=c",
+        "%00.jpg",
+        "a" * 4000,
+        "\u202egpj.exe",
+        "'",
+    ]
     return [f'Content-Disposition: form-data; name="photo"; filename="{name}"' for name in odd]
 
 
@@ -160,16 +176,109 @@ def texts() -> list[str]:
     controls = [chr(code) for code in (*range(32), 127, 0x85, 0xA0, 0xAD, 0x200B, 0x200D, 0x2028, 0x2029, 0xFEFF)]
     numbers = (
         *("0", "-0", "00", "1e400", "-1e400", "nan", "NaN", "inf", "-inf", "Infinity", "1_000", "0x10", "1.0.0"),
-        *("9" * 400, "-1", "2147483648", "9223372036854775808", "1e-400", "½", "٣", "1,5", " 1", "+1", "true", "null"),
+        *(
+            "9" * 400,
+            "-1",
+            "2147483648",
+            "9223372036854775808",
+            "1e-400",
+            "½",
+            "٣",
+            "1,5",
+            " 1",
+            "+1",
+            "true",
+            "null",
+        ),
     )
     words = (
-        *("", " ", "''", '"', "`", "\\", "\\\\", "'; DROP TABLE photos;--", "' OR '1'='1", "1) OR (1=1", "%", "%s%s%n"),
-        *("{0}", "{request}", "${jndi:ldap://127.0.0.1/a}", "{{7*7}}", "<%= 7*7 %>", "#{7*7}", "$(id)", "`id`", "|id"),
-        *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "javascript:alert(1)", "]]>", "<!--", "&amp;"),
-        *("=HYPERLINK(1)", "@SUM(1)", "+1+1", "-1-1", "\x1b]0;a\x07", "\x1b[2J", "\r\nX-A: b", "\r\n\r\n<html>", "%0d%0a"),
-        *("price<", "price<>1", "=", "a=", "=a", "a==b", "a|b|", "brand=*", "*", "a=\\", "brand=x:+0.1", ":", "a:b:c", "!"),
-        *("Ω≈ç√", "田中さん", "العربية", "שלום", "\u202etest\u202c", "👩‍👩‍👧‍👦", "🏳️‍🌈", "Z̮̞̠͙͔ͅḀ̗̞͈̻̗Ḷ͙͎̯̹̞͓G̻O", "ﬀ", "ß", "İ", "\U0010ffff", "\ufffe"),
-        *("__proto__", "constructor", "None", "undefined", "CON", "NUL", "a" * 499, "a" * 501, "é" * 500, "👍" * 500),
+        *(
+            "",
+            " ",
+            "''",
+            '"',
+            "`",
+            "\\",
+            "\\\\",
+            "'; DROP TABLE photos;--",
+            "' OR '1'='1",
+            "1) OR (1=1",
+            "%",
+            "%s%s%n",
+        ),
+        *(
+            "{0}",
+            "{request}",
+            "${jndi:ldap://127.0.0.1/a}",
+            "{{7*7}}",
+            "<%= 7*7 %>",
+            "#{7*7}",
+            "$(id)",
+            "`id`",
+            "|id",
+        ),
+        *(
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "javascript:alert(1)",
+            "]]>",
+            "<!--",
+            "&amp;",
+        ),
+        *(
+            "=HYPERLINK(1)",
+            "@SUM(1)",
+            "+1+1",
+            "-1-1",
+            "\x1b]0;a\x07",
+            "\x1b[2J",
+            "\r\nX-A: b",
+            "\r\n\r\n<html>",
+            "%0d%0a",
+        ),
+        *(
+            "price<",
+            "price<>1",
+            "=",
+            "a=",
+            "=a",
+            "a==b",
+            "a|b|",
+            "brand=*",
+            "*",
+            "a=\\",
+            "brand=x:+0.1",
+            ":",
+            "a:b:c",
+            "!",
+        ),
+        *(
+            "Ω≈ç√",
+            "田中さん",
+            "العربية",
+            "שלום",
+            "\u202etest\u202c",
+            "👩‍👩‍👧‍👦",
+            "🏳️‍🌈",
+            "Z̮̞̠͙͔ͅḀ̗̞͈̻̗Ḷ͙͎̯̹̞͓G̻O",
+            "ﬀ",
+            "ß",
+            "İ",
+            "\U0010ffff",
+            "\ufffe",
+        ),
+        *(
+            "__proto__",
+            "constructor",
+            "None",
+            "undefined",
+            "CON",
+            "NUL",
+            "a" * 499,
+            "a" * 501,
+            "é" * 500,
+            "👍" * 500,
+        ),
         *("a" * 20_000, "[" * 499, "(" * 499, "a|" * 249, "\\" * 499, "*" * 499, "'" * 499, ":" * 499, "," * 499),
     )
     return [*controls, *numbers, *words, *leading_out()[:20]]
@@ -180,7 +289,14 @@ def leading_out() -> list[str]:
     targets = ("etc/passwd", "rows.sqlite", "catalogue.json", "proc/self/environ")
     ups = ("../", "..\\", "..;/", "....//", "%2e%2e/", "..%2f", "%2e%2e%2f", "%252e%252e%252f", "..%c0%af", "..%5c")
     deep = [up * count + target for up in ups for count in (1, 6) for target in targets]
-    whole = ["/etc/passwd", "//etc/passwd", "\\\\host\\share\\a", "C:\\Windows\\win.ini", "file:///etc/passwd", "~/.ssh/id"]
+    whole = [
+        "/etc/passwd",
+        "//etc/passwd",
+        "\\\\host\\share\\a",
+        "C:\\Windows\\win.ini",
+        "file:///etc/passwd",
+        "~/.ssh/id",
+    ]
     cut = ["../../etc/passwd\0.jpg", "..", ".", "/", "./.", "..\0", "．．／etc/passwd", "..\u2215etc\u2215passwd"]
     return deep + whole + cut
 

@@ -113,7 +113,9 @@ class Live:
         home = Path(f"/proc/{self.process.pid}")
         pages = int((home / "statm").read_text(encoding="ascii").split()[1])
         memory = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-        return Facts(memory, len(list((home / "fd").iterdir())), len(self.children()), len(list(self.folder.iterdir())))
+        return Facts(
+            memory, len(list((home / "fd").iterdir())), len(self.children()), len(list(self.folder.iterdir()))
+        )
 
     def children(self) -> list[int]:
         """The processes that it has begun."""
@@ -134,9 +136,7 @@ class Live:
                 pipe.close()
 
 
-def start(
-    catalogue: Path, folder: Path, *, handles: int = 4096, file_bytes: int = -1, **settings: object
-) -> Live:
+def start(catalogue: Path, folder: Path, *, handles: int = 4096, file_bytes: int = -1, **settings: object) -> Live:
     """A server that is ready; `folder` is where its temporary files would be."""
     folder.mkdir(exist_ok=True)
     given = json.dumps([str(catalogue), settings, handles, file_bytes])

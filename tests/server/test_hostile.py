@@ -276,5 +276,3 @@ def test_fewer_file_handles_than_connections(shop_catalogue: Path, tmp_path: Pat
         assert not [line for line in live.log if "Traceback" in line]
     finally:
         live.close()
-
-
