@@ -197,6 +197,18 @@ def test_false_alarms_keep_the_promise_in_a_gallery_of_other_items(seed: int) ->
     assert close.mean() <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
 
 
+def test_the_scores_of_first_hits_are_told(fitted: Calibration) -> None:
+    """Their mean and spread over the whole gallery, a fifth of the searches for what is not there."""
+    asked = gallery(400, 300)
+    scores = (asked.queries @ asked.gallery.T).astype(np.float64)
+    with_it = scores.max(axis=1)
+    without = np.where(asked.items == asked.right[:, None], -np.inf, scores).max(axis=1)
+    mean = 0.8 * with_it.mean() + 0.2 * without.mean()
+    square = 0.8 * (with_it**2).mean() + 0.2 * (without**2).mean()
+    assert fitted.first_score == pytest.approx(mean, abs=1e-6)
+    assert fitted.first_spread == pytest.approx((square - mean**2) ** 0.5, abs=1e-6)
+
+
 def test_more_false_alarms_are_fewer_misses(fitted: Calibration) -> None:
     """A larger promise lowers the bar, and the model of probabilities stays."""
     loose = calibrate(gallery(400, 300), **FACTS, false_alarms=0.2)
@@ -228,6 +240,8 @@ def test_a_calibration_is_read_as_it_was_written(fitted: Calibration) -> None:
         ("tested", "brier", 7),
         ("tested", "reliability", None),
         ("", "absent", 1.5),
+        ("", "first_score", -1.5),
+        ("", "first_spread", float("nan")),
         ("", "simulated", 1),
         ("", "queries", -1),
         ("", "other", 1),
@@ -297,7 +311,11 @@ def test_an_answer_tells_how_probable_its_hits_are(known: Path, shop: Path) -> N
         assert answer.nothing_close is not bool(
             model.close(np.array(first), np.array(first - second), np.array(ITEMS))
         )
-        assert answer.to_json()["calibration"] == {"simulated": False, "false_alarms": 0.05, "items": ITEMS}
+        assert answer.calibration is not None
+        told = answer.to_json()["calibration"]
+        score, spread = told.pop("first_score"), told.pop("first_spread")
+        assert told == {"simulated": False, "false_alarms": 0.05, "items": ITEMS}
+        assert 0 < spread < score < 1
 
 
 def calibrated_model(place: Path) -> Model:

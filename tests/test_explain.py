@@ -213,6 +213,43 @@ def test_a_hit_is_explained_from_its_source(shop: Path, opened: Catalogue) -> No
             assert np.array_equal(opened.explain(query.read_bytes(), other, box=box).hit.places, found.hit.places)
 
 
+def test_an_answer_explains_its_first_hits(shop: Path, opened: Catalogue) -> None:
+    """As many as are asked for, from their copies: nearly what their sources say; each side sums to the score."""
+    query = customer(shop)
+    for box in (None, PART):
+        answer = opened.search(query, 3, box=box, explain=2)
+        assert answer.explained is not None
+        assert [one.photo_id for one in answer.explained] == [hit.photo_id for hit in answer.hits[:2]]
+        for one, hit in zip(answer.explained, answer.hits, strict=False):
+            source = opened.explain(query, hit, box=box)
+            for side, other in ((one.query, source.query), (one.hit, source.hit)):
+                assert np.array(side.places) == pytest.approx(other.places, abs=0.01)
+                assert np.array(side.places).sum() == pytest.approx(one.score, abs=1e-3)
+                assert (side.part, side.seen) == (pytest.approx(other.part, abs=0.01), pytest.approx(other.seen))
+            assert one.score == pytest.approx(hit.score, abs=0.02)
+    assert opened.search(query, 3).explained is None
+
+
+def test_a_lost_copy_is_not_explained(shop: Path, opened: Catalogue) -> None:
+    """The others are."""
+    first, second = opened.search(customer(shop), 2).hits
+    copies = Copies(shop / "c", write=True)
+    copies.remove([first.photo_id])
+    copies.close()
+    explained = opened.search(customer(shop), 2, explain=5).explained
+    assert explained is not None
+    assert [one.photo_id for one in explained] == [second.photo_id]
+
+
+def test_what_cannot_be_explained_is_refused(shop: Path, opened: Catalogue) -> None:
+    """Too many hits, and several photos of one garment."""
+    for count in (-1, 6):
+        with pytest.raises(UsageError, match=rf"explain is {count}: use 0 to 5"):
+            opened.search(customer(shop), explain=count)
+    with pytest.raises(UsageError, match=r"an explanation for 2 photos: give one photo"):
+        opened.search([customer(shop)] * 2, explain=1)
+
+
 def moved(photo: Path) -> None:
     """The file is gone."""
     photo.rename(photo.with_suffix(".old"))
@@ -299,14 +336,16 @@ def test_a_bundle_without_patches_says_that_it_cannot(blind: Path, shop: Path, t
     """At once, before the photo is looked for; the command writes no sheet."""
     with build(tmp_path / "b", shop / "shop/photos.csv", bundle=blind) as catalogue:
         hit = catalogue.search(customer(shop), 1).hits[0]
-        with pytest.raises(UsageError, match=r"of the bundle blind, which has no patches.*: upgrade to one"):
+        with pytest.raises(UsageError, match=r"the bundle blind has no patches.*: upgrade to one"):
             catalogue.explain("nowhere.jpg", hit)
+        with pytest.raises(UsageError, match=r"the bundle blind has no patches.*: upgrade to one"):
+            catalogue.search(customer(shop), explain=1)
     drawn = tmp_path / "e.png"
     capsys.readouterr()
     assert main(["search", str(customer(shop)), "-c", str(tmp_path / "b"), "--explain", str(drawn)]) == 2
     seen = capsys.readouterr()
     assert seen.out == ""
-    assert "which has no patches" in seen.err
+    assert "has no patches" in seen.err
     assert not drawn.exists()
 
 

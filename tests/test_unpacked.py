@@ -41,7 +41,7 @@ ANSWERS = st.builds(
     categories=st.none() | some(st.builds(CategoryShare, share=REAL)),
     boxes=st.none() | some(st.tuples(REAL, REAL, REAL, REAL)),
     facets=st.none() | st.dictionaries(TEXT, st.dictionaries(TEXT, st.integers(), max_size=2), max_size=2),
-    calibration=st.none() | st.builds(Calibrated, false_alarms=REAL),
+    calibration=st.none() | st.builds(Calibrated, false_alarms=REAL, first_score=REAL, first_spread=REAL),
     vector=st.none(),
 )
 ITEMS = st.builds(Item, photos=some(st.builds(ItemPhoto)), attributes=TEXTS)

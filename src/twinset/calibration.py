@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from twinset.records import Estimate
+from twinset.records import Calibrated, Estimate
 
 Scores = npt.NDArray[np.floating[Any]]
 
@@ -84,6 +84,7 @@ class Calibration:
     `items` are the gallery's; `absent` is the share (0-1) of searches for what the shop does not have;
     `false_alarms` the rate that is promised. Where `simulated`, shop photos stood in for customers', and `lone` of
     the queries are changed copies of their item's only photo. `fingerprint` is the bundle's that made the vectors.
+    `first_score` and `first_spread` are the mean and the standard deviation of first hits' scores in that gallery.
     """
 
     model: Model
@@ -97,8 +98,15 @@ class Calibration:
     false_alarms: float
     simulated: bool
     lone: int
+    first_score: float
+    first_spread: float
     tested: Tested
     tenfold: Tested | None
+
+    @property
+    def told(self) -> Calibrated:
+        """What an answer says of it."""
+        return Calibrated(self.simulated, self.false_alarms, self.items, self.first_score, self.first_spread)
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored, and as `calibrate --json` prints it."""
@@ -117,6 +125,8 @@ class Calibration:
             _count(facts, name)
         for name in ("absent", "false_alarms"):
             _within(facts, name)
+        _within(facts, "first_score", -1)
+        _within(facts, "first_spread")
         for name, kind in (("fingerprint", str), ("source", str), ("protocol", str), ("simulated", bool)):
             if type(facts[name]) is not kind:
                 raise ValueError(f"calibration has {name} {facts[name]!r}")

@@ -127,12 +127,15 @@ class Calibrated:
     """By what an answer's probabilities were told: something fitted on a gallery of `items` items.
 
     Where `simulated`, shop photos stood in for customers', changed as a phone would. Where the item is not there,
-    at most `false_alarms` (0-1) of the answers are promised to claim something close.
+    at most `false_alarms` (0-1) of the answers are promised to claim something close. The scores of first hits had
+    the mean `first_score` and the standard deviation `first_spread`: where they drift away, so do probabilities.
     """
 
     simulated: bool
     false_alarms: float
     items: int
+    first_score: float
+    first_spread: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,32 @@ class CategoryShare:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedSide:
+    """One of two compared photos: what each place of the square that the model saw adds to their score.
+
+    `places` are rows from the top, each from the left; negative where a place takes away. `part` is what of the
+    upright photo is in the square, `seen` where in the square that lies, both in fractions 0-1.
+    """
+
+    places: tuple[tuple[float, ...], ...]
+    part: Box
+    seen: Box
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedHit:
+    """The score of a photo and of a hit's best photo, taken apart twice: the places of each side sum to it.
+
+    Of the hit its copy is looked at, so `score` differs a little from the hit's, which is of its stored vector.
+    """
+
+    photo_id: str
+    score: float
+    query: ExplainedSide
+    hit: ExplainedSide
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """All of one search; iterates over its hits. `ms` holds milliseconds of decode, embed, search, total.
 
@@ -152,6 +181,7 @@ class Answer:
     `facets` counts, by field and value, the items that pass the filters, most frequent values first.
     `categories` are those of the fifty nearest photos of the whole catalogue with their shares (0-1), the most
     frequent first; None where they were not asked for. `vector` `(D,)` is the query's embedding.
+    `explained` are the first hits whose scores were to be explained, None where none were; they count as `search`.
     `nothing_close` says that no hit is near enough to claim that the item is there; it and `calibration` are None
     where nothing is calibrated.
     """
@@ -166,6 +196,7 @@ class Answer:
     boxes: tuple[Box, ...] | None = None
     facets: Mapping[str, Mapping[str, int]] | None = None
     calibration: Calibrated | None = None
+    explained: tuple[ExplainedHit, ...] | None = None
     vector: Vectors | None = field(default=None, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Hit]:

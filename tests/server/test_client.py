@@ -95,7 +95,7 @@ def told(answer: Answer) -> dict[str, Any]:
         {"k": 3, "by": "photo", "facets": True, "categories": True},
         {"where": ["price<50", "category=TOPS/*"], "boost": ["view=v1:+0.05"], "out_of_stock": "sink"},
         {"box": (0.1, 0.0, 0.8, 0.9), "min_score": -0.25, "rerank": "expansion"},
-        {"boxes": True, "by": "style"},
+        {"boxes": True, "by": "style", "explain": 2},
     ],
 )
 def test_a_catalogue_and_a_client_answer_alike(

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from twinset.calibrate.answers import Questions, ask
+from twinset.calibrate.answers import Answers, Questions, ask
 from twinset.calibrate.crossed import FOLDS, crossed
 from twinset.calibrate.fit import fit
 from twinset.calibration import Calibration
@@ -54,6 +54,7 @@ def calibrate(
     answers = ask(asked, [*_shares(size), *tenths], seed=seed, progress=progress)
     whole = answers.only(np.isin(answers.share, _shares(size)))
     every = answers.only(answers.share == 1)
+    score, spread = _first_scores(every, absent)
     tenth = answers.only(np.isin(answers.share, tenths))
     return Calibration(
         model=fit(whole, asked.right, absent, false_alarms),
@@ -67,9 +68,20 @@ def calibrate(
         false_alarms=false_alarms,
         simulated=simulated,
         lone=lone,
+        first_score=score,
+        first_spread=spread,
         tested=crossed(whole, every, asked.right, absent, false_alarms, seed=seed),
         tenfold=crossed(tenth, every, asked.right, absent, false_alarms, seed=seed) if tenths else None,
     )
+
+
+def _first_scores(answers: Answers, absent: float) -> tuple[float, float]:
+    """Their mean and standard deviation, searches for what the shop does not have among them as `absent` says."""
+    first = answers.scores[:, 0]
+    found = np.isfinite(first)
+    weights = np.where(answers.absent[found], absent, 1 - absent)
+    mean = float(np.average(first[found], weights=weights))
+    return mean, math.sqrt(np.average((first[found] - mean) ** 2, weights=weights))
 
 
 def check_shares(absent: float, false_alarms: float) -> None:

@@ -28,16 +28,19 @@ class Asking(Opened):
         *,
         box: Sequence[float] | None = None,
         boxes: bool = False,
+        explain: int = 0,
         **options: Unpack[Asked],
     ) -> Answer:
         """The `k` items nearest to a photo, or to several of one garment, best first; embedded on the CPU.
 
         `box` is a photo's part, in fractions 0-1 of it upright. `boxes` asks for boxes to search with, where none
-        is given and the bundle has patches: the model then runs four times more. `options` are `SearchOptions`.
+        is given and the bundle has patches: the model then runs four times more. `explain` is of how many first
+        hits, 0 to 5, the places that make the score are told; each runs the model once more. `options` are
+        `SearchOptions`.
 
         Raises:
             PathError, PhotoError: a photo is not there, or is refused.
-            UsageError: `k`, `box` or an option is out of its range.
+            UsageError: `k`, `box`, `explain` or an option is out of its range, or the bundle has no patches.
             WhereError, UnknownFieldError: a filter or a boost cannot be used.
             CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
 
@@ -45,7 +48,9 @@ class Asking(Opened):
         several = [photo] if isinstance(photo, Given) else photo
         given = [one if isinstance(one, bytes | Decoded) else photos.read_bytes(one) for one in several]
         asked = SearchOptions(k, **options)
-        return search.search(self._rows, self._live, self._copies, given, asked, box=box, suggest=boxes)
+        return search.search(
+            self._rows, self._live, self._copies, given, asked, box=box, suggest=boxes, explain=explain
+        )
 
     def similar(self, item_id: str, k: int = 20, **options: Unpack[Asked]) -> Answer:
         """The `k` items nearest to one of the catalogue, which is left out; `options` are `SearchOptions`.

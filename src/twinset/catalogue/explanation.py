@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from twinset import photos
-from twinset.catalogue.reembed import stored_photo
+from twinset.catalogue.reembed import from_copy, stored_photo
 from twinset.catalogue.versions import Live
 from twinset.embedder import Embedder, query_box
 from twinset.errors import CatalogueError, UnknownItemError, UsageError
 from twinset.explain import Explanation, Places, Side, parts
 from twinset.photos import Decoded
-from twinset.records import Box
+from twinset.records import Box, ExplainedHit, ExplainedSide, Hit
 from twinset.store.copies import LONG_SIDE, Copies
 from twinset.store.rows import Rows
+from twinset.store.versions import Version
 from twinset.store.view import exact_scores
+
+_DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,7 @@ def explain(
     with rows.snapshot():
         version = rows.live()
         embedder = live.embedder(version)
-        if not embedder.has_patches:
-            raise UsageError(
-                f"{rows.path.parent} is of the bundle {version.bundle}, which has no patches: it cannot tell which "
-                "places make a score",
-                "upgrade to one whose model gives patches, as both that ship do",
-            )
+        check_patches(embedder, version)
         part = None if box is None else query_box(box)
         row = rows.find([photo_id]).get(photo_id)
         if row is None:
@@ -68,6 +67,47 @@ def explain(
     )
 
 
+def explain_hits(
+    rows: Rows, embedder: Embedder, copies: Copies, query: tuple[Decoded, Box | None], hits: Sequence[Hit]
+) -> tuple[ExplainedHit, ...]:
+    """The scores of a photo, or of its part in a box, and of the copies of hits, taken apart.
+
+    Within a snapshot of the rows, by a model that has patches; a hit whose copy is lost is left out.
+    """
+    asked = _Seen(*query)
+    own = embedder.patches(asked.photo, asked.box)
+    names = [hit.photo_id for hit in hits]
+    found, kept = rows.find(names), copies.get(names)
+    explained = []
+    for name in names:
+        stored = from_copy(found[name], kept.get(name))
+        if stored is not None:
+            seen = _Seen(stored, photos.in_fractions(found[name].photo.box, stored))
+            places = parts(own, embedder.patches(seen.photo, seen.box))
+            sides = (_told(embedder, *one) for one in zip((asked, seen), places, strict=True))
+            explained.append(ExplainedHit(name, round(float(places[0].sum()), _DIGITS), *sides))
+    return tuple(explained)
+
+
+def check_patches(embedder: Embedder, version: Version) -> None:
+    """Refuses a model that does not tell what its places contribute.
+
+    Raises:
+        UsageError: it has no patches.
+
+    """
+    if not embedder.has_patches:
+        raise UsageError(
+            f"the bundle {version.bundle} has no patches: it cannot tell which places make a score",
+            "upgrade to one whose model gives patches, as both that ship do",
+        )
+
+
 def _side(embedder: Embedder, seen: _Seen, places: Places) -> Side:
     part, where = embedder.shown(seen.photo, seen.box)
     return Side(photos.shrink(seen.photo.pixels, LONG_SIDE), places, part, where)
+
+
+def _told(embedder: Embedder, seen: _Seen, places: Places) -> ExplainedSide:
+    part, where = embedder.shown(seen.photo, seen.box)
+    return ExplainedSide(tuple(tuple(row) for row in places.round(_DIGITS).tolist()), part, where)

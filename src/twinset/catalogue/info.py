@@ -1,7 +1,7 @@
 """What a catalogue holds, in figures."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from twinset.catalogue.folder import CatalogueFolder
 from twinset.errors import IntegrityError
@@ -90,5 +90,5 @@ def _calibration(folder: CatalogueFolder, version: Version) -> CalibrationInfo |
         found = own or folder.bundle(version).facts.calibration
         if found is not None:
             of = "bundle" if own is None else "catalogue"
-            return CalibrationInfo(found.simulated, found.false_alarms, found.items, of)
+            return CalibrationInfo(**asdict(found.told), of=of)
     return None

@@ -38,8 +38,7 @@ class Likely:
     @property
     def told(self) -> Calibrated | None:
         """What an answer says of it."""
-        found = self.calibration
-        return None if found is None else Calibrated(found.simulated, found.false_alarms, found.items)
+        return None if self.calibration is None else self.calibration.told
 
     def _facts(self, key: str, score: float) -> tuple[Scores, Scores, Scores]:
         """Score, gap to the best of any other item, and how many items are searched."""

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypedDict, get_args
 from twinset.errors import UsageError, did_you_mean
 
 MAX_K: Final = 10_000
+MAX_EXPLAIN: Final = 5
 
 By = Literal["item", "photo", "style"]
 OutOfStock = Literal["show", "sink", "hide"]

@@ -10,10 +10,11 @@ import numpy as np
 from twinset import boxes, photos, rerank
 from twinset.catalogue.candidates import Candidates, choose
 from twinset.catalogue.cursor import Cursor, place
+from twinset.catalogue.explanation import check_patches, explain_hits
 from twinset.catalogue.facets import count
 from twinset.catalogue.items import voted
 from twinset.catalogue.likely import Likely, judge
-from twinset.catalogue.options import SearchOptions
+from twinset.catalogue.options import MAX_EXPLAIN, SearchOptions
 from twinset.catalogue.page import Member, Pages, Search
 from twinset.catalogue.reorder import Looks
 from twinset.catalogue.versions import Live
@@ -56,19 +57,21 @@ def search(
     *,
     box: Sequence[float] | None,
     suggest: bool,
+    explain: int,
 ) -> Answer:
     """The items, styles or photos nearest to a photo, or to several of one garment; `suggest` asks for boxes.
 
+    The scores of the first `explain` hits are taken apart.
+
     Raises:
-        UsageError: `box` is out of its range or belongs to several photos, or there is no photo; or patches are to
-            be compared, and the bundle has none.
+        UsageError: `box` or `explain` is out of its range or belongs to several photos, or there is no photo; or
+            patches are to be compared, and the bundle has none.
         PhotoError: a photo is refused.
         WhereError, UnknownFieldError: a filter or a boost cannot be used.
         CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
 
     """
-    if not given or (len(given) > 1 and (box is not None or suggest)):
-        raise UsageError(f"a box for {len(given)} photos" if given else "there is no photo", "give one photo")
+    _check_asked(len(given), of_one=box is not None or suggest or explain > 0, explain=explain)
     part: Box | None = None if box is None else query_box(box)
     clock = [time.perf_counter()]
     decoded = [photo if isinstance(photo, Decoded) else photos.decode(photo) for photo in given]
@@ -78,6 +81,8 @@ def search(
         embedder = live.embedder(version)
         if options.rerank == "patches" and not embedder.has_patches:
             raise UsageError("the catalogue's bundle has no patches", "re-rank by another method")
+        if explain:
+            check_patches(embedder, version)
         query = _middle([embedder.embed(photo, part) for photo in decoded])
         wanted = suggest and part is None and embedder.has_patches
         suggested = boxes.of_photo(embedder, decoded[0]) if wanted else None
@@ -85,8 +90,11 @@ def search(
         looks = Looks(embedder, decoded, part, copies)
         calibration = live.calibration(version) if options.by == "item" and len(given) == 1 else None
         answer = _answer(Search(rows, live, version, query, options, looks=looks, calibration=calibration))
+        explained = (
+            explain_hits(rows, embedder, copies, (decoded[0], part), answer.hits[:explain]) if explain else None
+        )
     clock.append(time.perf_counter())
-    return replace(answer, ms=_milliseconds(clock), boxes=suggested)
+    return replace(answer, ms=_milliseconds(clock), boxes=suggested, explained=explained)
 
 
 def similar(rows: Rows, live: Live, item_id: str, options: SearchOptions) -> Answer:
@@ -165,6 +173,14 @@ def unknown(rows: Rows, live: Live, item_id: str) -> UnknownItemError:
     known = live.columns(rows.state()).column("item_id").texts
     mend = did_you_mean(item_id, known, "see the ids with `twinset search`", most=NEAREST)
     return UnknownItemError(f"the catalogue holds no item {item_id}", mend)
+
+
+def _check_asked(count: int, *, of_one: bool, explain: int) -> None:
+    if not count or (count > 1 and of_one):
+        what = f"a box or an explanation for {count} photos" if count else "there is no photo"
+        raise UsageError(what, "give one photo")
+    if not 0 <= explain <= MAX_EXPLAIN:
+        raise UsageError(f"explain is {explain}", f"use 0 to {MAX_EXPLAIN}")
 
 
 def _middle(vectors: Sequence[Vectors]) -> Vectors:

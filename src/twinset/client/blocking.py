@@ -53,6 +53,7 @@ class Client:
         *,
         box: Sequence[float] | None = None,
         boxes: bool = False,
+        explain: int = 0,
         **options: Unpack["Asked"],
     ) -> Answer:
         """The `k` items nearest to a photo, or to several of one garment, as `Catalogue.search`.
@@ -64,7 +65,7 @@ class Client:
             CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
 
         """
-        return self._ask(calls.search(photo, k, box, boxes, options))
+        return self._ask(calls.search(photo, k, options, box=box, boxes=boxes, explain=explain))
 
     def similar(self, item_id: str, k: int = 20, **options: Unpack["Asked"]) -> Answer:
         """The `k` items nearest to one of the catalogue, which is left out.

@@ -52,9 +52,11 @@ class Call(Generic[T_co]):
 def search(
     photo: Given | Sequence[Given],
     k: int,
+    options: Mapping[str, object],
+    *,
     box: Sequence[float] | None,
     boxes: bool,
-    options: Mapping[str, object],
+    explain: int,
 ) -> Call[Answer]:
     """The items nearest to a photo, or to several of one garment.
 
@@ -65,7 +67,7 @@ def search(
     """
     given = _photos([photo] if isinstance(photo, Given) else photo)
     part = None if box is None else ",".join(repr(float(side)) for side in box)
-    parameters = _pairs(_asked(k, options) | {"box": part, "boxes": boxes})
+    parameters = _pairs(_asked(k, options) | {"box": part, "boxes": boxes, "explain": explain})
     call = "POST", "/v1/search", record(Answer), parameters
     if len(given) > 1:
         return Call(*call, photos=given)

@@ -49,10 +49,11 @@ class AsyncClient:
         *,
         box: Sequence[float] | None = None,
         boxes: bool = False,
+        explain: int = 0,
         **options: Unpack["Asked"],
     ) -> Answer:
         """As `Client.search`."""
-        return await self._ask(calls.search(photo, k, box, boxes, options))
+        return await self._ask(calls.search(photo, k, options, box=box, boxes=boxes, explain=explain))
 
     async def similar(self, item_id: str, k: int = 20, **options: Unpack["Asked"]) -> Answer:
         """As `Client.similar`."""

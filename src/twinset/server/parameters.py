@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from twinset.catalogue.facts import LONGEST_ID
-from twinset.catalogue.options import MAX_K, Asked, By, OutOfStock, Rerank
+from twinset.catalogue.options import MAX_EXPLAIN, MAX_K, Asked, By, OutOfStock, Rerank
 from twinset.errors import RequestError
 from twinset.settings import ServeSettings
 
@@ -112,6 +112,20 @@ class Looking(Listing):
         ),
     ] = None
     boxes: Annotated[bool, Field(description="Suggest boxes to search with; of one photo, takes longer.")] = False
+    explain: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=MAX_EXPLAIN,
+            description="Of how many first hits to tell which places make the score; of one photo.",
+        ),
+    ] = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether whole photos are compared with all items, in the order of their scores."""
+        asked = (self.box, self.cursor, self.min_score, self.rerank)
+        return self.by == "item" and all(one is None for one in asked) and not (self.where or self.boost)
 
     def part(self) -> list[float] | None:
         """The box as numbers.

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from statistics import fmean
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -13,6 +14,8 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _SCORES: Final = tuple(step / 20 for step in range(-4, 21))
 _RECENT: Final = 1000
 """Answers whose first scores are compared with those of the calibration."""
+_ENOUGH: Final = 100
+"""Fewer tell nothing."""
 
 
 class Telemetry:
@@ -39,11 +42,11 @@ class Telemetry:
         )
         self._drift = Gauge(
             "twinset_score_drift",
-            "Mean first score of the last answers less the calibration's, in its standard deviations",
+            "Mean first score of recent answers less the calibration's, in its standard deviations",
             ("catalogue",),
             registry=self._registry,
         )
-        self._recent: dict[str, deque[float]] = {}
+        self._recent: dict[str, tuple[str, deque[float]]] = {}
         for stage in _STAGES:
             self._seconds.labels(stage)
 
@@ -59,15 +62,28 @@ class Telemetry:
         """Notes how long a stage of a search took."""
         self._seconds.labels(stage).observe(seconds)
 
-    def answered(self, answer: Answer, catalogue: str) -> None:
-        """Notes the stages, the first score, and whether anything was close."""
+    def answered(self, answer: Answer, catalogue: str, *, plain: bool) -> None:
+        """Notes the stages, and of a plain search the first score, and whether anything was close.
+
+        A search is `plain` that a calibration is fitted on: one whole photo, nothing filtered or reordered.
+        """
         for stage in ("decode", "embed", "search"):
             self.took(stage, answer.ms[stage] / 1e3)
-        if answer.hits:
+        if plain and answer.hits:
             self._first.labels(catalogue).observe(answer.hits[0].score)
-            self._recent.setdefault(catalogue, deque(maxlen=_RECENT)).append(answer.hits[0].score)
-        if answer.nothing_close:
-            self._nothing.labels(catalogue).inc()
+            self._nothing.labels(catalogue).inc(bool(answer.nothing_close))
+            self._compare(answer, catalogue)
+
+    def _compare(self, answer: Answer, catalogue: str) -> None:
+        known, recent = self._recent.get(catalogue, ("", deque[float]()))
+        if known != answer.catalogue.fingerprint:
+            recent = deque(maxlen=_RECENT)
+            self._recent[catalogue] = answer.catalogue.fingerprint, recent
+        recent.append(answer.hits[0].score)
+        calibrated = answer.calibration
+        if calibrated is not None and calibrated.first_spread and len(recent) >= _ENOUGH:
+            away = (fmean(recent) - calibrated.first_score) / calibrated.first_spread
+            self._drift.labels(catalogue).set(away)
 
     def holds(self, catalogue: str, facts: Mapping[str, float]) -> None:
         """Tells what a catalogue holds."""

@@ -51,14 +51,17 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
         begun = time.perf_counter()
         decoded = [service.decoders.decode(photo) for photo in given]
         spent = (time.perf_counter() - begun) * 1e3
-        found = catalogue.search(decoded, asked.k, box=part, boxes=asked.boxes, **asked.options())
+        found = catalogue.search(
+            decoded, asked.k, box=part, boxes=asked.boxes, explain=asked.explain, **asked.options()
+        )
         ms = dict(found.ms)
         ms["decode"] += spent
         ms["total"] += spent
         return replace(found, ms=ms)
 
     with service.desk.place():
-        return _rendered(service, name, await service.desk.run(work))
+        answer = await service.desk.run(work)
+        return _rendered(service, name, answer, plain=asked.plain and len(given) == 1)
 
 
 @router.get(
@@ -103,13 +106,13 @@ def _refined(catalogue: Catalogue, known: Remembered, verdict: Feedback, asked: 
         ) from error
 
 
-def _rendered(service: Service, name: str, answer: Answer) -> JSONResponse:
+def _rendered(service: Service, name: str, answer: Answer, *, plain: bool = False) -> JSONResponse:
     """An answer as JSON, counted and remembered."""
     started = time.perf_counter()
     if answer.vector is not None:
         query = Remembered(answer.vector, answer.catalogue.fingerprint, name)
         service.memory.put(answer.query_id, query)
-    service.telemetry.answered(answer, name)
+    service.telemetry.answered(answer, name, plain=plain)
     if service.events is not None:
         service.events.answered(answer, name)
     told: dict[str, Any] = answer.to_json()
