@@ -27,6 +27,7 @@ from twinset.server.problems import problem
 from twinset.server.ready import Readiness
 from twinset.server.remembered import Memory
 from twinset.server.routes import admin, facts, items, search
+from twinset.server.rush import Rush
 from twinset.server.service import Service
 from twinset.server.telemetry import Telemetry
 from twinset.server.turnstile import Turnstile
@@ -66,6 +67,7 @@ def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSe
     app.state.service = service
     for router in _ROUTERS:
         app.include_router(router)
+    app.add_middleware(Rush, desk=service.desk)
     app.add_middleware(Guard, doors=Doors.of(settings), inflow=Inflow(settings.receive_seconds))
     app.add_middleware(Account, telemetry=service.telemetry)
     return app

@@ -67,27 +67,28 @@ class Service:
             self.events.close()
 
 
-def served(request: Request) -> Service:
+async def served(request: Request) -> Service:
     """The service of the application that a request reached."""
     service: Service = request.app.state.service
     return service
 
 
+# None of these waits for anything; were they plain functions, each would be sent to a thread and back.
 Served = Annotated[Service, Depends(served)]
 
 
-def shopper(service: Served, given: Given) -> None:
+async def shopper(service: Served, given: Given) -> None:
     """Lets through who has the search key, where one is set."""
     service.turnstile.check_key(_key(given))
 
 
-def searcher(request: Request, service: Served, given: Given) -> None:
+async def searcher(request: Request, service: Served, given: Given) -> None:
     """As `shopper`, and counts a search."""
-    shopper(service, given)
+    await shopper(service, given)
     service.turnstile.count(request.state.client, _key(given))
 
 
-def admin(service: Served, given: GivenByAdmin) -> None:
+async def admin(service: Served, given: GivenByAdmin) -> None:
     """Lets the admin through."""
     service.turnstile.check_admin(_key(given))
 

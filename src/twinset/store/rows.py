@@ -15,7 +15,7 @@ from twinset.errors import CatalogueError
 from twinset.progress import SILENT, Progress, counted
 from twinset.records import Photo, Vectors
 from twinset.store.database import MEND, Database, create
-from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, intact, pack, unpack
+from twinset.store.schema import COLUMNS, SCHEMA, Row, checksum, intact, pack, row_of, unpack
 from twinset.store.versions import Version, Versions
 
 NAME: Final = "rows.sqlite"
@@ -357,9 +357,10 @@ class Rows:
         )
 
     def _row(self, stored: tuple[Any, ...]) -> Row:
-        if not intact(stored):
+        row = row_of(stored)
+        if row is None:
             raise CatalogueError(f"{self.path}: the row of photo {stored[1]} is damaged", MEND)
-        return Row.of(stored)
+        return row
 
     def _next_sequence(self) -> int:
         self._database.do("UPDATE state SET sequence = sequence + 1")

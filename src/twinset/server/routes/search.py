@@ -2,11 +2,12 @@
 
 import time
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import Field
+from pydantic_core import to_json
 
 from twinset.catalogue import Catalogue
 from twinset.catalogue.search import Verdict
@@ -37,12 +38,11 @@ class Feedback(Told):
     summary="Search with a photo",
     responses=ANSWER_LINKS | refusals(*CHANGING, *BODY, *COUNTED, *LISTED, *QUERY_PHOTO),
 )
-async def search(request: Request, asked: Annotated[Looking, Query()], service: Served) -> JSONResponse:
+async def search(request: Request, asked: Annotated[Looking, Query()], service: Served) -> Response:
     """The items nearest to a photo, or to several photos of one garment."""
     asked.check(service.settings)
     name, catalogue = service.catalogue(asked.catalogue)
     part = asked.part()
-    service.desk.check()
     started = time.perf_counter()
     given = await intake.photos(request, service.settings.most_photos)
     service.telemetry.took("receive", time.perf_counter() - started)
@@ -70,7 +70,7 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
     summary="Search with an item",
     responses=ANSWER_LINKS | refusals(*READING, *COUNTED, *LISTED, "unknown_item"),
 )
-async def similar(item_id: ItemId, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
+async def similar(item_id: ItemId, asked: Annotated[Listing, Query()], service: Served) -> Response:
     """The items nearest to one of the catalogue, which is left out."""
     asked.check(service.settings)
     name, catalogue = service.catalogue(asked.catalogue)
@@ -86,7 +86,7 @@ async def similar(item_id: ItemId, asked: Annotated[Listing, Query()], service: 
     responses=ANSWER_LINKS
     | refusals(*CHANGING, *COUNTED, *LISTED, "bad_request", "unknown_item", "query_expired", "bad_input"),
 )
-async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], service: Served) -> JSONResponse:
+async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], service: Served) -> Response:
     """The hits of an earlier query, moved towards some items and away from others."""
     asked.check(service.settings)
     known = service.memory.get(verdict.query_id)
@@ -106,8 +106,8 @@ def _refined(catalogue: Catalogue, known: Remembered, verdict: Feedback, asked: 
         ) from error
 
 
-def _rendered(service: Service, name: str, answer: Answer, *, plain: bool = False) -> JSONResponse:
-    """An answer as JSON, counted and remembered."""
+def _rendered(service: Service, name: str, answer: Answer, *, plain: bool = False) -> Response:
+    """An answer as JSON, what `Answer.to_json` tells, counted and remembered."""
     started = time.perf_counter()
     if answer.vector is not None:
         query = Remembered(answer.vector, answer.catalogue.fingerprint, name)
@@ -115,7 +115,6 @@ def _rendered(service: Service, name: str, answer: Answer, *, plain: bool = Fals
     service.telemetry.answered(answer, name, plain=plain)
     if service.events is not None:
         service.events.answered(answer, name)
-    told: dict[str, Any] = answer.to_json()
-    response = JSONResponse(told)
+    response = Response(to_json(answer, exclude={"vector"}), media_type="application/json")
     service.telemetry.took("render", time.perf_counter() - started)
     return response
