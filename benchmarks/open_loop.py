@@ -1,4 +1,4 @@
-"""Requests sent when they are due, answered or not: what users do, who do not wait for each other (an open loop)."""
+"""Requests sent when they are due, whether or not others were answered: an open loop, as strangers come."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Load:
-    """What came of requests at a rate: seconds from when each was due to its answer, by status, and which failed."""
+    """What came of requests at a rate: by status the seconds from when each was due to its answer."""
 
     rate: float
     lasted: float
@@ -39,8 +39,13 @@ class Load:
 
 def request(port: int, path: str, photo: bytes) -> bytes:
     """A search as it is sent."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(photo)}\r\n\r\n"
-    return head.encode() + photo
+    lines = (
+        f"POST {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Content-Type: image/jpeg",
+        f"Content-Length: {len(photo)}",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + photo
 
 
 def load(port: int, requests: Sequence[bytes], rate: float, seconds: float, seed: int = 0) -> Load:

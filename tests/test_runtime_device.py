@@ -195,7 +195,7 @@ def test_no_room_for_one_photo_is_told(tmp_path: Path) -> None:
 
 
 @without_gpu
-@pytest.mark.parametrize("command", ["index", "embed", "evaluate", "evaluate --catalogue"])
+@pytest.mark.parametrize("command", ["index", "embed", "evaluate", "evaluate --catalogue", "serve"])
 def test_cuda_without_a_gpu_is_usage_and_changes_nothing(
     wardrobe: Path, place: Path, tmp_path: Path, capsys: Out, command: str
 ) -> None:
@@ -206,6 +206,7 @@ def test_cuda_without_a_gpu_is_usage_and_changes_nothing(
         "embed": ["embed", str(wardrobe), "--out", str(out), "--bundle", "colour"],
         "evaluate": ["evaluate", str(wardrobe), "--bundle", "colour"],
         "evaluate --catalogue": ["evaluate", str(wardrobe), "-c", str(place)],
+        "serve": ["serve", "-c", str(place), "--port", "0"],
     }[command]
     assert main([*rest, "--device", "cuda", "-q"]) == 2
     seen = capsys.readouterr()

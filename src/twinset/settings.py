@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from twinset.errors import UsageError
+from twinset.runtime import Device, check_device
 
 _LEAST_KEY: Final = 16
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
@@ -21,7 +22,8 @@ class ServeSettings:
     times a minute. `quota` is how many searches a day the key may do, 0 for any number. `allow_host` are names by
     which the server is reached beside `host`, `allow_origin` the pages elsewhere that may search, `trusted_proxy`
     the addresses or networks whose `X-Forwarded-For` counts. `queue` requests wait or are served at once; a request
-    has arrived whole after `receive_seconds`. `events` is the file that clicks are written to, empty for none.
+    has arrived whole after `receive_seconds`. `device` is where `twinset serve` opens catalogues to embed searched
+    photos. `events` is the file that clicks are written to, empty for none.
 
     Raises:
         UsageError: a value is out of its range, or two do not go together.
@@ -42,6 +44,7 @@ class ServeSettings:
     receive_seconds: float = 15.0
     most_hits: int = 200
     most_photos: int = 5
+    device: Device = "cpu"
     events: str = ""
 
     def __post_init__(self) -> None:
@@ -61,6 +64,7 @@ class ServeSettings:
                 raise UsageError(
                     f"{name} is not safe", f"use {_LEAST_KEY} or more printable ASCII characters without blanks"
                 )
+        check_device(self.device)
         if self.key and self.key == self.admin_key:
             raise UsageError("key and admin_key are the same", "who searches must not be able to change anything")
         self._check_names()

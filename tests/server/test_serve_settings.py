@@ -63,6 +63,7 @@ GIVEN: dict[str, tuple[Any, Any, Any]] = {
     "receive_seconds": (1.5, 2.5, 3.0),
     "most_hits": (13, 14, 15),
     "most_photos": (1, 2, 3),
+    "device": ("cpu", "auto", "cuda"),
     "events": ("x", "y", "z"),
 }
 
@@ -117,6 +118,7 @@ def test_flags_come_before_the_environment_before_the_file(
         ({"TWINSET_RATE": "1.5"}, "use a whole number"),
         ({"TWINSET_PORT": "70000"}, "port is 70000"),
         ({"TWINSET_HOST": "0.0.0.0"}, "can be reached from other machines"),
+        ({"TWINSET_DEVICE": "gpu"}, "there is no device 'gpu': did you mean cuda?"),
         ({"TWINSET_KEY": "short"}, "key is not safe"),
         ({"TWINSET_CATALOGUE": "a=x,a=y"}, "two catalogues are named a"),
         ({"TWINSET_CATALOGUE": "x/shop,y/shop"}, "two catalogues are named shop"),

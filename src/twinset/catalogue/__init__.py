@@ -26,7 +26,10 @@ _DEFAULTS: Final = IndexOptions()
 class Catalogue(Asking):
     """An opened catalogue; any number may be open, in any process, while one of them writes.
 
+    Searched photos are embedded on `device`: singly on the CPU, on a GPU together with those of other threads.
+
     Raises:
+        UsageError: there is no such device.
         PathError: there is no catalogue at `path`.
         CatalogueError: it is damaged or newer than this program.
 

@@ -31,7 +31,7 @@ class Asking(Opened):
         explain: int = 0,
         **options: Unpack[Asked],
     ) -> Answer:
-        """The `k` items nearest to a photo, or to several of one garment, best first; embedded on the CPU.
+        """The `k` items nearest to a photo, or to several of one garment, best first.
 
         `box` is a photo's part, in fractions 0-1 of it upright. `boxes` asks for boxes to search with, where none
         is given and the bundle has patches: the model then runs four times more. `explain` is of how many first
@@ -40,7 +40,9 @@ class Asking(Opened):
 
         Raises:
             PathError, PhotoError: a photo is not there, or is refused.
-            UsageError: `k`, `box`, `explain` or an option is out of its range, or the bundle has no patches.
+            UsageError: `k`, `box`, `explain` or an option is out of its range, the bundle has no patches, or the
+                device is not there.
+            MissingExtraError, OutOfMemoryError: the device needs an extra, or has no room.
             WhereError, UnknownFieldError: a filter or a boost cannot be used.
             CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
 

@@ -4,10 +4,10 @@ import logging
 import threading
 from typing import Final
 
+from twinset.batching import SharedEmbedder
 from twinset.calibration import Calibration
 from twinset.catalogue import derived
 from twinset.catalogue.folder import CatalogueFolder, Stamp, open_folder
-from twinset.embedder import Embedder
 from twinset.errors import CatalogueError
 from twinset.records import CatalogueState
 from twinset.runtime import Device
@@ -25,11 +25,12 @@ _UNUSED: Final = "not used, as it is damaged or FAISS is not installed: searches
 class Live:
     """Keeps what is dear to open between searches; each answer is of one version and one sequence number."""
 
-    def __init__(self, folder: CatalogueFolder, rows: Rows) -> None:
+    def __init__(self, folder: CatalogueFolder, rows: Rows, device: Device = "cpu") -> None:
         self._folder = folder
         self._rows = rows
+        self._device: Device = device
         self._lock = threading.Lock()
-        self._embedders: dict[Device, Embedder] = {}
+        self._embedders: dict[Device, SharedEmbedder] = {}
         self._view: View | None = None
         self._graph: tuple[int, int] | None = None
         self._columns: Columns | None = None
@@ -43,12 +44,13 @@ class Live:
             self._view = None
             self._columns = None
 
-    def embedder(self, version: Version, device: Device = "cpu") -> Embedder:
-        """The embedder of a version, by default on the CPU: a search has one photo."""
+    def embedder(self, version: Version, device: Device | None = None) -> SharedEmbedder:
+        """The embedder of a version, by default where searches are embedded."""
+        device = device or self._device
         with self._lock:
             known = self._embedders.get(device)
             if known is None or known.fingerprint != version.fingerprint:
-                known = Embedder(self._folder.bundle(version), device)
+                known = SharedEmbedder(self._folder.bundle(version), device)
                 self._embedders[device] = known
             return known
 

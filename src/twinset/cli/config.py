@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, Literal, get_origin, get_type_hints
 
 from twinset.errors import PathError, UsageError, did_you_mean
 from twinset.settings import ServeSettings
@@ -16,7 +16,9 @@ PREFIX: Final = "TWINSET_"
 """In front of a setting's name in capitals: its variable."""
 FILE: Final = f"{PREFIX}SETTINGS"
 _CATALOGUE: Final = "catalogue"
-_TYPES: Final[Mapping[str, Any]] = {_CATALOGUE: tuple[str, ...]} | get_type_hints(ServeSettings)
+_TYPES: Final[Mapping[str, Any]] = {_CATALOGUE: tuple[str, ...]} | {
+    name: str if get_origin(wanted) is Literal else wanted for name, wanted in get_type_hints(ServeSettings).items()
+}
 _WORDS: Final = {
     "1": True,
     "true": True,

@@ -13,11 +13,21 @@ from twinset.cli import logs
 from twinset.cli.config import Config, configure
 from twinset.cli.output import Json, Quiet, SettingsFile, Talk, print_json, print_line, print_table, require_extra
 from twinset.errors import UsageError
+from twinset.runtime import Device, check_device
 
 if TYPE_CHECKING:
     from twinset.server.events import Rates
 
 _NEEDED: Final = ("fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn")
+_OnDevice = Annotated[
+    Device | None,
+    typer.Option(
+        "--device",
+        parser=check_device,
+        metavar="auto|cpu|cuda",
+        help="Where searched photos are embedded (cpu).",
+    ),
+]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -58,6 +68,7 @@ def serve_command(
     ] = None,
     most_hits: Annotated[int | None, typer.Option("--most-hits", help="Hits of one answer.")] = None,
     most_photos: Annotated[int | None, typer.Option("--most-photos", help="Photos of one search.")] = None,
+    device: _OnDevice = None,
     events: Annotated[str | None, typer.Option("--events", help="The file to add answers and clicks to.")] = None,
     settings: SettingsFile = None,
     json: Json = False,
@@ -81,6 +92,7 @@ def serve_command(
         "receive_seconds": receive_seconds,
         "most_hits": most_hits,
         "most_photos": most_photos,
+        "device": device,
         "events": events,
     }
     _serve(configure(flags, os.environ, settings), json=json, quiet=quiet)
@@ -110,7 +122,7 @@ def _serve(config: Config, *, json: bool, quiet: bool) -> None:
 
     logs.configure(quiet=quiet)
     with ExitStack() as opened:
-        catalogues = {name: Catalogue(place) for name, place in config.catalogues.items()}
+        catalogues = {name: Catalogue(place, config.settings.device) for name, place in config.catalogues.items()}
         for catalogue in catalogues.values():
             opened.enter_context(catalogue)
         serve(create_app(catalogues, config.settings), config.settings, listening)

@@ -1,7 +1,7 @@
 """The application: routes, in front of them the guard, behind them what they share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,8 @@ from twinset.settings import ServeSettings
 _ROUTERS: Final = (search.router, items.router, facts.router, admin.router)
 _PICTURES: Final = 256
 """Small photos that are waited for: a page asks for twenty at once."""
+_AT_A_GPU: Final = 32
+"""Threads beside a GPU, at most, however many photos it embeds at once: a guess, as none was at hand."""
 _CHANGES: Final = 16
 """Changes that wait for each other: there is one writer."""
 
@@ -44,7 +46,8 @@ def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSe
     """An ASGI application that answers for one catalogue, or for several by name.
 
     Raises:
-        UsageError: there is no catalogue.
+        UsageError: there is no catalogue; or, as MissingExtraError, not the device of one.
+        OutOfMemoryError: a device has no room for a model.
         PathError, ResourceError: the file of events cannot be opened.
 
     """
@@ -77,11 +80,12 @@ def _service(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSett
     catalogues = {catalogue.path.name: catalogue} if isinstance(catalogue, Catalogue) else dict(catalogue)
     if not catalogues:
         raise UsageError("there is no catalogue to serve", "name one: --catalogue DIR")
+    desk = Desk(settings.queue, _threads(catalogues.values()))
     decoders, telemetry = Decoders(cores()), Telemetry()
     return Service(
         catalogues=catalogues,
         settings=settings,
-        desk=Desk(settings.queue),
+        desk=desk,
         thumbnails=Desk(_PICTURES, threads=1),
         changes=Desk(_CHANGES, threads=1),
         decoders=decoders,
@@ -91,6 +95,11 @@ def _service(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSett
         readiness=Readiness(catalogues, decoders, telemetry),
         events=Log(Path(settings.events)) if settings.events else None,
     )
+
+
+def _threads(catalogues: Iterable[Catalogue]) -> int:
+    """A thread a core; and as many as a GPU embeds at once, since who waits for that needs no core."""
+    return max(cores(), min(_AT_A_GPU, max(catalogue.together() for catalogue in catalogues)))
 
 
 @asynccontextmanager

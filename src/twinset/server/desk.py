@@ -1,4 +1,4 @@
-"""Where requests wait for a core: a bounded queue, and as many threads as there are cores."""
+"""Where requests wait for a core: a bounded queue, and threads, by default as many as there are cores."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Desk:
-    """Work for the cores, or for fewer threads; at most `queue` pieces of it wait or are done at once.
+    """Work for the cores, or for so many threads; at most `queue` pieces of it wait or are done at once.
 
     A photo is decoded, embedded and searched by one thread, which waits for a decoder meanwhile: more threads than
     cores would only make all of them slower.
