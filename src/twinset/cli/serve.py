@@ -18,7 +18,7 @@ from twinset.runtime import Device, check_device
 if TYPE_CHECKING:
     from twinset.server.events import Rates
 
-_NEEDED: Final = ("fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn")
+_NEEDED: Final = ("fastapi", "prometheus_client", "python_multipart", "starlette", "threadpoolctl", "uvicorn")
 _OnDevice = Annotated[
     Device | None,
     typer.Option(

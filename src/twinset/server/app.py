@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from threadpoolctl import threadpool_limits
 
 from twinset.catalogue import Catalogue
 from twinset.embedder import cores
@@ -105,13 +106,15 @@ def _threads(catalogues: Iterable[Catalogue]) -> int:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    watching = asyncio.create_task(service.readiness.watch())
-    try:
-        yield
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await asyncio.to_thread(service.close)
+    # Each request has a core of its own: with more threads for its products, each would wait for the others'.
+    with threadpool_limits(1, user_api="blas"):
+        watching = asyncio.create_task(service.readiness.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await asyncio.to_thread(service.close)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
