@@ -16,15 +16,15 @@ from typing import Any
 from urllib.parse import quote
 
 _SERVE = """
-import json, logging, os, resource, sys
-from pathlib import Path
+import json, resource, sys
 from twinset import Catalogue
+from twinset.cli.logs import configure
 from twinset.server.app import create_app
 from twinset.server.run import serve
 from twinset.settings import ServeSettings
 
 catalogue, settings, handles, file_bytes = json.loads(sys.argv[1])
-logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+configure(quiet=False)
 for limit, most in ((resource.RLIMIT_NOFILE, handles), (resource.RLIMIT_FSIZE, file_bytes)):
     resource.setrlimit(limit, (most, most))
 app_settings = ServeSettings(port=0, **settings)

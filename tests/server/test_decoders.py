@@ -4,6 +4,8 @@ import io
 import itertools
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +16,7 @@ from PIL import Image
 
 from shops import picture
 from twinset import photos
-from twinset.errors import PhotoError
+from twinset.errors import PhotoError, ResourceError
 from twinset.server.decoders import Decoders
 
 
@@ -39,7 +41,7 @@ def decoders() -> Iterator[Decoders]:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_the_same_as_here(kind: str, decoders: Decoders) -> None:
     """Pixels and the size of the source, a reduced JPEG's too."""
-    large = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (1500, 2000, 3), np.uint8)
+    large = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (900, 1300, 3), np.uint8)
     for pixels in (picture(2), large):
         data = encoded(pixels, kind)
         ours, theirs = photos.decode(data), decoders.decode(data)
@@ -87,6 +89,30 @@ def test_a_killed_process_costs_nothing_or_its_own_photo() -> None:
     assert codes <= {"photo_too_heavy"}
     assert np.array_equal(decoders.decode(SMALL).pixels, picture(1))
     decoders.close()
+
+
+def test_a_process_that_is_killed_while_it_starts_is_begun_again() -> None:
+    """As often as it is killed, within the time that it may take: the photo is none the worse."""
+    decoders, killed = Decoders(1), set[int]()
+    with ThreadPoolExecutor(1) as pool:
+        decoded = pool.submit(decoders.decode, SMALL)
+        while len(killed) < 6:
+            for pid in set(decoders.pids()) - killed:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            time.sleep(0.001)
+        assert np.array_equal(decoded.result(30).pixels, picture(1))
+    decoders.close()
+
+
+def test_a_process_that_cannot_start_is_no_fault_of_the_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives up by itself, or is not there at all: that is told at once."""
+    for program, why in (("/bin/false", "the decoder has ended"), ("/nowhere/python", "No such file")):
+        monkeypatch.setattr(sys, "executable", program)
+        begun = time.monotonic()
+        with pytest.raises(ResourceError, match=f"no decoder can be begun: .*{why}"):
+            Decoders(1).decode(SMALL)
+        assert time.monotonic() - begun < 5
 
 
 def test_a_photo_that_takes_too_long_is_given_up() -> None:

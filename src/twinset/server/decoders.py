@@ -77,7 +77,7 @@ class _Process:
         return self._child.pid if self._child else 0
 
     def decode(self, data: bytes, patience: float) -> Decoded:
-        """One photo; in a new process once more where one ends, for something else may have ended it."""
+        """One photo; again in a new process where one ends, for something else may have ended it."""
         for _ in range(_TRIES):
             line = self._ready()
             try:
@@ -108,26 +108,28 @@ class _Process:
         """
         if self._line is not None and self._child is not None and self._child.poll() is None:
             return self._line
-        why: OSError | None = None
-        for _ in range(_TRIES):
+        until = time.monotonic() + self._starting
+        while True:
             self.end()
             try:
-                return self._begin()
+                return self._begin(until)
             except OSError as error:
-                why = error
-            if isinstance(why, TimeoutError):
-                break
-        self.end()
-        raise ResourceError(
-            f"no decoder can be begun: {why or 'it takes too long'}", "see `twinset doctor`"
-        ) from why
+                if isinstance(error, ConnectionError) and self._was_killed() and time.monotonic() < until:
+                    continue
+                self.end()
+                why = "it takes too long" if isinstance(error, TimeoutError) else str(error)
+                raise ResourceError(f"no decoder can be begun: {why}", "see `twinset doctor`") from error
 
-    def _begin(self) -> socket.socket:
+    def _begin(self, until: float) -> socket.socket:
         self._line, theirs = socket.socketpair()
         with theirs:
             self._child = _begun(theirs.fileno())
-        _received(self._line, len(THERE), time.monotonic() + self._starting)
+        _received(self._line, len(THERE), until)
         return self._line
+
+    def _was_killed(self) -> bool:
+        """Whether a process that has ended was killed: the next may live, where one that gave up would again."""
+        return self._child is not None and self._child.wait() < 0
 
 
 def _begun(descriptor: int) -> subprocess.Popen[bytes]:

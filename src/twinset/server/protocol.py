@@ -8,7 +8,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _HEAD_END: Final = b"\r\n\r\n"
 _DISCARDED: Final = 64 * 2**20
-"""What of a refused body is still taken, unread: a client that is cut off before it has sent all may see no answer."""
+"""What of a refused body is still taken, unread: a client that is cut off while it sends may see no answer."""
 _INVALID: Final = "Invalid HTTP request received."
 
 
@@ -55,7 +55,7 @@ class _Bounded(H11Protocol):
         super().handle_events()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuses what is no HTTP; a request whose body it stands in is given up, and so is one that is answered."""
+        """Refuses what is no HTTP; the request whose body it stands in is given up, as is one that is answered."""
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
