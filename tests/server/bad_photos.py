@@ -13,6 +13,7 @@ from shops import cloth
 from test_photos import bombs as pixel_bombs
 from test_photos import gif, png, tiff
 
+
 def encoded(kind: str, size: int = 96, **options: object) -> bytes:
     """A photo's bytes."""
     out = io.BytesIO()
@@ -66,9 +67,17 @@ def mutants(count: int, seed: int) -> Iterator[bytes]:
 
 def bombs() -> dict[str, bytes]:
     """Photos that are small and would become large, none of which may be decoded."""
-    return pixel_bombs() | {
-        "png, interlaced": _interlaced(13377, 13377),
-        "png of no end": png(25_000_001, 1, 1, 0),
+    kinds = ((1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (8, 2), (16, 2), (1, 3), (8, 3), (8, 4), (8, 6), (16, 6))
+    claiming = {f"png of kind {kind}": _claiming(13377, 13377, *kind) for kind in kinds}
+    upside_down = struct.pack("<IIIIiiHHIIiiII", 118, 0, 54, 40, 6000, -6000, 1, 24, 0, 0, 0, 0, 0, 0)
+    return {
+        **pixel_bombs(),
+        **claiming,
+        "png, interlaced": _claiming(13377, 13377, 8, 2, interlaced=1),
+        "png of no end": _claiming(2**31 - 1, 2**31 - 1, 16, 6),
+        "png of a line": png(25_000_001, 1, 1, 0),
+        "webp, canvas": b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\0",
+        "bmp, upside down": b"BM" + upside_down,
         "tiff of a line": tiff(2**31, 1),
         "gif of two frames": gif((65535, 65535), (65535, 65535))[:-1] * 2,
     }
@@ -92,11 +101,11 @@ def swollen() -> dict[str, bytes]:
     }
 
 
-def _interlaced(width: int, height: int) -> bytes:
-    plain = bytearray(png(64, 64, 1, 0))
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1)
-    plain[16:33] = head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
-    return bytes(plain)
+def _claiming(width: int, height: int, depth: int, colour: int, interlaced: int = 0) -> bytes:
+    """A PNG that claims a size and a kind of pixels."""
+    plain = png(64, 64, 1, 0)
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    return plain[:12] + head + struct.pack(">I", zlib.crc32(head)) + plain[33:]
 
 
 def _with_chunk(data: bytes, name: bytes, content: bytes) -> bytes:
@@ -112,3 +121,25 @@ def _scans(count: int) -> bytes:
     at = data.index(b"\xff\xda")
     until = data.index(b"\xff\xda", at + 2)
     return data[:until] + data[at:until] * min(count, (15 << 20) // (until - at)) + data[until:]
+
+
+def disguised() -> dict[str, bytes]:
+    """Files of other kinds, as any other name or type would bring them: none is a photo to us."""
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
+    return {
+        "svg": svg,
+        "svg behind white": b" \n" * 500 + b'<?xml version="1.0"?>' + svg,
+        "html": b"<!doctype html><script>alert(1)</script>",
+        "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99999 99999\n(%pipe%id) (w) file\n",
+        "pdf": b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj",
+        "psd": b"8BPS\0\x01" + bytes(6) + b"\0\x03\0\0\xff\xff\0\0\xff\xff\0\x08\0\x03",
+        "jpeg 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(64),
+        "fits": b"SIMPLE  =                    T".ljust(2880),
+        "icns": b"icns\0\0\0\x10ic09\0\0\0\x08",
+        "mvg": b"push graphic-context\nfill 'url(https://127.0.0.1/\"|id\")'",
+        "zip": b"PK\x03\x04" + bytes(200),
+        "gzip": b"\x1f\x8b\x08" + bytes(200),
+        "pickle": b"\x80\x04cos\nsystem\n(S'id'\ntR.",
+        "ppm": b"P6 99999 99999 255\n",
+        "xbm": b"#define a_width 99999\n#define a_height 99999\nstatic char a_bits[] = {\n",
+    }

@@ -52,11 +52,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a server holds: MiB of memory, open files, other processes, files in its folder for such."""
+    """What a server holds: MiB of memory, open files, other processes and their MiB, temporary files."""
 
     memory: float
     handles: int
     children: int
+    decoders: float
     files: int
 
 
@@ -95,6 +96,11 @@ class Live:
         """A connection to send anything by."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
+    def line(self, method: str, target: str, *headers: str) -> bytes:
+        """What is answered to a head of any bytes, which no client would send."""
+        head = "\r\n".join((f"{method} {target} HTTP/1.1", *headers, "Connection: close"))
+        return self.raw(head.encode("utf-8", "surrogateescape") + b"\r\n\r\n", 5)
+
     def raw(self, sent: bytes, seconds: float = 20) -> bytes:
         """All that is answered to some bytes until the connection is closed or `seconds` are over."""
         with self.connect() as line:
@@ -110,12 +116,16 @@ class Live:
 
     def facts(self) -> Facts:
         """What the server holds now."""
-        home = Path(f"/proc/{self.process.pid}")
-        pages = int((home / "statm").read_text(encoding="ascii").split()[1])
-        memory = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-        return Facts(
-            memory, len(list((home / "fd").iterdir())), len(self.children()), len(list(self.folder.iterdir()))
-        )
+        handles = list(Path(f"/proc/{self.process.pid}/fd").iterdir())
+        children = self.children()
+        files = list(self.folder.iterdir())
+        held = sum(map(_memory, children))
+        return Facts(_memory(self.process.pid), len(handles), len(children), held, len(files))
+
+    def open_files(self) -> list[str]:
+        """What its file handles lead to."""
+        links = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        return [os.readlink(link) for link in links if link.is_symlink()]  # noqa: PTH115 - sockets are no paths
 
     def children(self) -> list[int]:
         """The processes that it has begun."""
@@ -146,6 +156,7 @@ def start(catalogue: Path, folder: Path, *, handles: int = 4096, file_bytes: int
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(folder)},
+        cwd=folder,
     )
     assert process.stdout is not None
     address = process.stdout.readline().strip()
@@ -180,6 +191,15 @@ def form(parts: Sequence[tuple[str, bytes]], boundary: str = "b") -> bytes:
 def within_path(text: str) -> str:
     """Any text as a part of an address."""
     return quote(text.encode("utf-8", "surrogateescape"), safe="")
+
+
+def _memory(pid: int) -> float:
+    """MiB that a process holds; 0 where it has ended."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _gathered(process: subprocess.Popen[str], log: list[str]) -> None:
