@@ -1,5 +1,6 @@
 """A real server that is attacked: what it holds before and after, and one query whose answer stays."""
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,7 +54,8 @@ def attacked(shop_catalogue: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         _use(live)
         golden, before, opened = answer(live), live.facts(), live.open_files()
         yield live, golden
-        assert until(lambda: live.facts().handles <= before.handles, 10), (opened, live.open_files())
+        more = Counter(live.open_files()) - Counter(opened)
+        assert until(lambda: live.facts().handles <= before.handles, 10), "\n".join(map(repr, more.items()))
         after = live.facts()
         assert after.files == before.files == 0
         assert after.children == before.children
@@ -84,8 +86,10 @@ def golden(attacked: tuple[Live, Any]) -> Any:
 def _use(live: Live) -> None:
     """Everything is used once, by every thread: what is opened then stays open."""
     with ThreadPoolExecutor(16) as pool:
-        assert all(got.status == 200 for got in pool.map(live.search, [encoded("JPEG")] * 64))
+        query = "facets=true&where=category%3DTOPS/*"
+        assert all(got.status == 200 for got in pool.map(live.search, [encoded("JPEG")] * 64, [query] * 64))
     photo = answer(live)["hits"][0]["photo_id"]
-    assert live.ask("GET", f"/v1/photos/{photo}?size=160").status == 200
+    for path in (f"/v1/photos/{photo}?size=160", "/v1/items/i001", "/v1/catalogue", "/v1/facets"):
+        assert live.ask("GET", path).status == 200
     assert live.ask("PUT", "/v1/items/new", form([(PHOTO, encoded("JPEG"))]), AS_ADMIN | FORM).status == 200
     assert live.ask("DELETE", "/v1/items/new", headers=AS_ADMIN).status == 200
