@@ -20,6 +20,7 @@ MODEL: Final = "model.onnx"
 FACTS: Final = "bundle.json"
 CARD: Final = "README.md"
 _MAX_MODEL_BYTES: Final = 2**31 - 1
+_MAX_FACTS_BYTES: Final = 2**24 - 1
 _TEXTS: Final = ("name", "sha256", "precision", "backbone", "head", "trained_on", "licence")
 
 
@@ -176,16 +177,28 @@ def _shipped(name: str) -> Path:
 
 def _model_bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _MAX_MODEL_BYTES:
-            raise BundleError(f"{path} is larger than 2 GiB", "export a smaller model")
-        return path.read_bytes()
+        return _read(path, _MAX_MODEL_BYTES)
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}", "copy the bundle again") from error
 
 
+def _read(path: Path, most: int) -> bytes:
+    """The bytes of a file: of nothing that never ends, such as a pipe or a device that a link leads to.
+
+    Raises:
+        BundleError: it is no file, or too large.
+
+    """
+    if path.exists() and not path.is_file():
+        raise BundleError(f"{path} is no file", "copy the bundle again")
+    if path.stat().st_size > most:
+        raise BundleError(f"{path} is larger than {(most + 1) >> 20:,} MiB", "export a smaller model")
+    return path.read_bytes()
+
+
 def _parse(path: Path) -> Facts:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(_read(path, _MAX_FACTS_BYTES).decode())
         if not isinstance(raw, dict):
             raise BundleError(f"{path} is no JSON object", "copy the bundle again")
         return _facts(raw, path)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,11 @@ class Live:
 
     def children(self) -> list[int]:
         """The processes that it has begun."""
-        threads = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return [int(pid) for thread in threads for pid in (thread / "children").read_text(encoding="ascii").split()]
+        found = list[int]()
+        for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(FileNotFoundError):  # a thread that has ended since
+                found += map(int, (thread / "children").read_text(encoding="ascii").split())
+        return found
 
     def close(self) -> int:
         """Ends it as a service manager does; returns its exit status."""

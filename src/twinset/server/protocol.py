@@ -1,6 +1,7 @@
 """HTTP/1.1 by uvicorn and h11, with what uvicorn lacks: deadlines, a most of connections, and whole line ends."""
 
 import asyncio
+import socket
 from typing import Any, ClassVar, Final
 
 import h11
@@ -9,6 +10,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _HEAD_END: Final = b"\r\n\r\n"
 _DISCARDED: Final = 64 * 2**20
 """What of a refused body is still taken, unread: a client that is cut off while it sends may see no answer."""
+_UNREAD: Final = 256 * 2**10
+"""What the system keeps of answers for a client that does not read them: left alone, it keeps MiB for each."""
 _INVALID: Final = "Invalid HTTP request received."
 
 
@@ -26,6 +29,7 @@ class _Bounded(H11Protocol):
         if len(self.connections) > self.most:
             transport.abort()
             return
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD)
         transport.set_write_buffer_limits(high=0)  # so that writing pauses while anything is not taken
         self._expect()
 
