@@ -85,7 +85,7 @@ def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Response:
     }
     after = told.after if isinstance(told, RequestError) else None
     headers = {} if after is None else {"Retry-After": str(after)}
-    if told.code == "bad_request":
+    if told.code in ("bad_request", "too_slow"):
         headers["Connection"] = "close"
     if told.code == "wrong_key":
         headers["WWW-Authenticate"] = "Bearer"
