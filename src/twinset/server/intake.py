@@ -1,6 +1,7 @@
 """What a request carries, received whole in memory within its limits: photos, and JSON."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ PHOTO: Final = "photo"
 """The name of a form's part that is a photo."""
 _CHARSETS: Final = (b"utf-8", b"utf8", b"us-ascii")
 """Others are Python's codecs by any name, of which some take minutes, and some make text that is none."""
+_HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Escapes of surrogates: where one stands alone, the text cannot be stored or sent."""
 _MEND_PHOTO: Final = "send one photo as the body (image/*), or several as parts `photo` of multipart/form-data"
 
 
@@ -62,9 +65,12 @@ async def json_body(request: Request) -> Any:
         raise RequestError("wrong_type", f"the body is {kind or 'of no type'}", "send application/json")
     text = await body(request, MAX_JSON)
     try:
-        return json.loads(text)
+        found = json.loads(text.decode())
+        if _HALVES.search(text):
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise RequestError("bad_form", f"the body is no JSON: {error}", "send valid JSON") from error
+    return found
 
 
 async def body(request: Request, most: int) -> bytes:
