@@ -124,6 +124,7 @@ def test_fewer_file_handles_than_connections(shop_catalogue: Path, tmp_path: Pat
         assert until(lambda: live.search(encoded("JPEG")).status == 200, 5)
         record_property("handles, seconds until served", (held, time.monotonic() - gone))
         assert held < 256
-        assert not [line for line in live.log if "Traceback" in line or '"fault"' in line]
+        told = [line for line in live.log if '"logger": "asyncio"' not in line]  # that a burst found no handle
+        assert not [line for line in told if "Traceback" in line or '"fault"' in line]
     finally:
         live.close()
