@@ -6,11 +6,12 @@ to matter for the picture are left out. Other kinds are encoded anew.
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from twinset import photos
 from twinset.errors import PhotoError
+from twinset.photos import Decoded
 
 EXTENSIONS: Final = {"JPEG": "jpg", "PNG": "png", "WebP": "webp"}
 """The kinds that a stripped photo may have, and how its file is named."""
@@ -32,18 +33,19 @@ _WEBP_EXIF, _WEBP_XMP = 0x08, 0x04
 _FRAME_HEAD: Final = 16
 
 
-def strip(data: bytes) -> bytes:
+def strip(data: bytes, decode: Callable[[bytes], Decoded] = photos.decode) -> bytes:
     """The same picture as JPEG, PNG or WebP, without its metadata; decoded, it has the same pixels.
 
     Left out are EXIF, GPS, XMP, IPTC, comments, previews and whatever stands behind the picture's end. What remains
     is how its colours are to be read and, where it is to be turned, an EXIF that says this alone. A photo of
-    another kind becomes a JPEG of quality 95, upright, of all its pixels.
+    another kind becomes a JPEG of quality 95, upright, of all its pixels. `decode` is `photos.decode`, or does the
+    same elsewhere.
 
     Raises:
         PhotoError: the photo is over a limit, of another kind, truncated or broken.
 
     """
-    decoded = photos.decode(data)
+    decoded = decode(data)
     match photos.kind_of(data):
         case "JPEG":
             return _jpeg(data, decoded.orientation)

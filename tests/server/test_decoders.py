@@ -40,13 +40,19 @@ def decoders() -> Iterator[Decoders]:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_the_same_as_here(kind: str, decoders: Decoders) -> None:
-    """Pixels and the size of the source, a reduced JPEG's too."""
+    """Pixels, the size of the source, a reduced JPEG's too, and how it was turned."""
     large = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (900, 1300, 3), np.uint8)
-    for pixels in (picture(2), large):
-        data = encoded(pixels, kind)
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    given = [encoded(picture(2), kind), encoded(large, kind)]
+    if kind in ("PNG", "JPEG", "WEBP"):
+        given.append(encoded(picture(2), kind, exif=lying))
+    for data in given:
         ours, theirs = photos.decode(data), decoders.decode(data)
         assert np.array_equal(ours.pixels, theirs.pixels)
-        assert (ours.width, ours.height) == (theirs.width, theirs.height)
+        size = ours.width, ours.height, ours.orientation
+        assert size == (theirs.width, theirs.height, theirs.orientation)
+    assert len(given) == 2 or ours.orientation == 6
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from typing import Self
 
 from twinset.catalogue import folder
 from twinset.catalogue.versions import Live
+from twinset.embedder import Embedder
 from twinset.runtime import Device, check_device
 from twinset.store.copies import Copies
 from twinset.store.rows import Rows
+from twinset.store.versions import Version
 
 
 class Opened(AbstractContextManager["Opened"]):
@@ -44,6 +46,10 @@ class Opened(AbstractContextManager["Opened"]):
             return 1
         with self._rows.snapshot():
             return self._live.embedder(self._rows.live()).batch or 1
+
+    def embedder_of(self, version: Version) -> Embedder:
+        """The embedder of a version on the CPU, kept between calls."""
+        return self._live.embedder(version, "cpu")
 
     def close(self) -> None:
         """Closes the databases, once the searches that run have ended; after it every call is refused."""

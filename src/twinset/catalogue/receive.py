@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from twinset.embedder import Embedder, embed_in_order, in_order
 from twinset.errors import PhotoError, SourceError, UsageError
 from twinset.files import check_space
 from twinset.manifest.read import photo_of
+from twinset.photos import Decoded
 from twinset.records import Photo, Pixels, Vectors
 from twinset.served import PutReport
 from twinset.store import received
@@ -27,6 +29,7 @@ from twinset.store.schema import Row
 from twinset.store.versions import Version
 from twinset.stripped import EXTENSIONS, strip
 
+Decode = Callable[[bytes], Decoded]
 MOST_PHOTOS: Final = 20
 """Of one item."""
 _MAIN: Final = "main"
@@ -84,13 +87,14 @@ def put_item(
     attributes: Mapping[str, str],
     *,
     embedder_of: Callable[[Version], Embedder] | None = None,
+    decode: Decode = photo_files.decode,
 ) -> PutReport:
     """Makes an item of the source `api` what is given: all its photos, and all that is said of it, at once.
 
     `attributes` are a manifest's columns, `category`, `price`, `box` and others, said of every photo. The first one
     is the view `main` where no `view` is said. Photos are kept without metadata (`stripped`), the same one once;
     what the item holds already is not embedded again. `embedder_of` gives the embedder of the live version where
-    the caller keeps one; else its bundle is opened.
+    the caller keeps one; else its bundle is opened. `decode` is `photos.decode`, or does the same elsewhere.
 
     Raises:
         PathError: there is no catalogue.
@@ -105,7 +109,7 @@ def put_item(
     check_facts(attributes)
     if not 1 <= len(photos) <= MOST_PHOTOS:
         raise UsageError(f"{len(photos)} photos are given", f"give 1 to {MOST_PHOTOS}")
-    given = _given(item_id, photos, attributes)
+    given = _given(item_id, photos, attributes, decode)
     folder = open_folder(Path(path))
     with writer(folder) as (rows, copies):
         ingest.clear(rows, copies)
@@ -116,7 +120,7 @@ def put_item(
         fresh: list[_Fresh] = []
         if lacking:
             embedder = embedder_of(version) if embedder_of else Embedder(folder.bundle(version), "cpu")
-            fresh = _embedded(embedder, lacking)
+            fresh = _embedded(embedder, lacking, decode)
         item = _Item(old, given, fresh)
         try:
             _store(rows, copies, version, item)
@@ -147,10 +151,10 @@ def delete_item(path: str | Path, item_id: str) -> int:
     return len(doomed)
 
 
-def _given(item_id: str, photos: Sequence[bytes], attributes: Mapping[str, str]) -> list[_Given]:
+def _given(item_id: str, photos: Sequence[bytes], attributes: Mapping[str, str], decode: Decode) -> list[_Given]:
     """The photos as they will be kept, each once, stripped by all cores."""
     found: dict[str, _Given] = {}
-    for data in in_order(_stripped, list(enumerate(photos, 1))):
+    for data in in_order(partial(_stripped, decode), list(enumerate(photos, 1))):
         content = photo_files.content_hash(data)
         name = received.file_name(item_id, content, EXTENSIONS[photo_files.kind_of(data)])
         view = "" if found else _MAIN
@@ -159,10 +163,10 @@ def _given(item_id: str, photos: Sequence[bytes], attributes: Mapping[str, str])
     return list(found.values())
 
 
-def _stripped(numbered: tuple[int, bytes]) -> bytes:
+def _stripped(decode: Decode, numbered: tuple[int, bytes]) -> bytes:
     number, data = numbered
     try:
-        return strip(data)
+        return strip(data, decode)
     except PhotoError as error:
         raise PhotoError(error.code, f"photo {number}: {error.message}", error.mend) from error
 
@@ -200,9 +204,9 @@ def _standing(
     return found
 
 
-def _embedded(embedder: Embedder, lacking: Sequence[_Given]) -> list[_Fresh]:
+def _embedded(embedder: Embedder, lacking: Sequence[_Given], decode: Decode) -> list[_Fresh]:
     def prepare(one: _Given) -> tuple[tuple[_Given, Copy], Pixels]:
-        decoded = photo_files.decode(one.data)
+        decoded = decode(one.data)
         square = embedder.prepare(decoded, photo_files.in_fractions(one.photo.box, decoded))
         return (one, copy_of(one.photo.photo_id, one.content, decoded)), square
 

@@ -23,8 +23,9 @@ from twinset.records import Pixels
 
 LENGTH: Final = struct.Struct(">I")
 """In front of a task, and of a refusal: how many bytes follow."""
-REPLY: Final = struct.Struct(">IIIII")
-"""In front of an answer: bytes of a refusal or 0, height and width of the pixels, width and height of the photo."""
+REPLY: Final = struct.Struct(">IIIIII")
+"""In front of an answer: bytes of a refusal or 0, height and width of the pixels, width and height of
+the photo, how it was turned."""
 THERE: Final = b"!"
 """What a process says once it can take tasks."""
 MEMORY: Final = 768 * 2**20
@@ -74,7 +75,8 @@ def _answer(task: bytes) -> tuple[bytes | memoryview, ...]:
         return _refused(heavy("memory"))
     height, width = decoded.pixels.shape[:2]
     pixels: Pixels = np.ascontiguousarray(decoded.pixels)
-    return REPLY.pack(0, height, width, decoded.width, decoded.height), pixels.data.cast("B")
+    size = decoded.width, decoded.height, decoded.orientation
+    return REPLY.pack(0, height, width, *size), pixels.data.cast("B")
 
 
 def heavy(what: str) -> Refusal:
@@ -84,7 +86,7 @@ def heavy(what: str) -> Refusal:
 
 def _refused(refusal: Refusal) -> tuple[bytes]:
     text = json.dumps([refusal.code, refusal.message, refusal.mend]).encode()
-    return (REPLY.pack(len(text), 0, 0, 0, 0) + text,)
+    return (REPLY.pack(len(text), 0, 0, 0, 0, 0) + text,)
 
 
 def _confine() -> None:

@@ -152,13 +152,13 @@ def _asked(line: socket.socket, data: bytes, until: float) -> Decoded:
     for part in (LENGTH.pack(len(data)), data):
         _limit(line, until)
         line.sendall(part)
-    refused, *shape, width, height = REPLY.unpack(_received(line, REPLY.size, until))
+    refused, *shape, width, height, turned = REPLY.unpack(_received(line, REPLY.size, until))
     if refused:
         raise _error(_refusal(_received(line, min(refused, _LONGEST_REFUSAL), until)))
-    if not 0 < shape[0] * shape[1] <= MAX_PIXELS or not width or not height:
+    if not 0 < shape[0] * shape[1] <= MAX_PIXELS or not width or not height or not 1 <= turned <= 8:
         raise _strange()
     pixels = np.frombuffer(_received(line, 3 * shape[0] * shape[1], until), np.uint8)
-    return Decoded(pixels.reshape(*shape, 3), width, height)
+    return Decoded(pixels.reshape(*shape, 3), width, height, turned)
 
 
 def _refusal(told: bytearray) -> Refusal:

@@ -37,7 +37,10 @@ async def put(request: Request, item_id: ItemId, asked: Annotated[Which, Query()
     photos, texts = await intake.form(request, MOST_PHOTOS, ("attributes",))
     facts = _facts(texts.get("attributes", "{}"))
     with service.changes.place():
-        report = await service.changes.run(partial(put_item, catalogue.path, item_id, photos, facts))
+        put_here = partial(put_item, catalogue.path, item_id, photos, facts)
+        report = await service.changes.run(
+            partial(put_here, embedder_of=catalogue.embedder_of, decode=service.decoders.decode)
+        )
     return JSONResponse(report.to_json())
 
 

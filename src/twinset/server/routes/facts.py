@@ -15,7 +15,7 @@ from twinset.served import ServedCatalogue, ServedLimits
 from twinset.server import intake, remembered
 from twinset.server.events import Event, Kind
 from twinset.server.parameters import Filtered, Which
-from twinset.server.problems import ALWAYS, CHANGING, COUNTED, FILTERED, READING, refusals
+from twinset.server.problems import ALWAYS, CHANGING, COUNTED, FILTERED, READING, SMALL_BODY, refusals
 from twinset.server.schemas import Healthy, QueryId, Ready, Told
 from twinset.server.service import Served, admin, searcher, shopper
 
@@ -90,7 +90,7 @@ async def limits(service: Served) -> ServedLimits:
     status_code=204,
     dependencies=[Depends(shopper)],
     summary="Tell what a shopper did",
-    responses=refusals(*CHANGING, "bad_request", "events_off"),
+    responses=refusals(*CHANGING, *SMALL_BODY, "events_off"),
 )
 async def events(happened: Happened, service: Served) -> Response:
     """Notes what a shopper did, where the shop has switched that on."""

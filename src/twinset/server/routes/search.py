@@ -15,7 +15,7 @@ from twinset.errors import FingerprintError, RequestError
 from twinset.records import Answer
 from twinset.server import intake
 from twinset.server.parameters import ItemId, Listing, Looking, Text
-from twinset.server.problems import BODY, CHANGING, COUNTED, LISTED, QUERY_PHOTO, READING, refusals
+from twinset.server.problems import BODY, CHANGING, COUNTED, LISTED, QUERY_PHOTO, READING, SMALL_BODY, refusals
 from twinset.server.remembered import Remembered
 from twinset.server.schemas import ANSWER, ANSWER_LINKS, PHOTO_BODY, QueryId, Told
 from twinset.server.service import Served, Service, searcher
@@ -84,7 +84,7 @@ async def similar(item_id: ItemId, asked: Annotated[Listing, Query()], service: 
     response_model=ANSWER,
     summary="Refine a search",
     responses=ANSWER_LINKS
-    | refusals(*CHANGING, *COUNTED, *LISTED, "bad_request", "unknown_item", "query_expired", "bad_input"),
+    | refusals(*CHANGING, *SMALL_BODY, *COUNTED, *LISTED, "unknown_item", "query_expired", "bad_input"),
 )
 async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], service: Served) -> Response:
     """The hits of an earlier query, moved towards some items and away from others."""
