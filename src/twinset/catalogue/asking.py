@@ -105,6 +105,17 @@ class Asking(Opened):
         with self._rows.snapshot():
             return self._rows.live().number, self._rows.state().sequence
 
+    def warm(self) -> None:
+        """Loads the model that answers, and that of the newest version, which may be about to: `upgrade` makes one.
+
+        Raises:
+            BundleError, FingerprintError, CatalogueError: one of them is damaged.
+
+        """
+        with self._rows.snapshot():
+            live, newest = self._rows.live(), self._rows.versions.all()[-1]
+        self._live.keep([live] if live == newest else [live, newest])
+
     def explain(
         self, photo: str | Path | bytes, hit: Hit | PhotoHit | str, *, box: Sequence[float] | None = None
     ) -> Explanation:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 from twinset.batching import SharedEmbedder
@@ -30,7 +31,7 @@ class Live:
         self._rows = rows
         self._device: Device = device
         self._lock = threading.Lock()
-        self._embedders: dict[Device, SharedEmbedder] = {}
+        self._embedders: dict[tuple[Device, str], SharedEmbedder] = {}
         self._view: View | None = None
         self._graph: tuple[int, int] | None = None
         self._columns: Columns | None = None
@@ -46,27 +47,35 @@ class Live:
 
     def embedder(self, version: Version, device: Device | None = None) -> SharedEmbedder:
         """The embedder of a version, by default where searches are embedded."""
-        device = device or self._device
+        wanted = device or self._device, version.fingerprint
         with self._lock:
-            known = self._embedders.get(device)
-            if known is None or known.fingerprint != version.fingerprint:
-                known = SharedEmbedder(self._folder.bundle(version), device)
-                self._embedders[device] = known
-            return known
+            if wanted not in self._embedders:
+                latest = list(self._embedders.items())[-1:]  # some search may be of the version before
+                made = SharedEmbedder(self._folder.bundle(version), wanted[0])
+                self._embedders = dict(latest) | {wanted: made}
+            return self._embedders[wanted]
+
+    def keep(self, versions: Sequence[Version]) -> None:
+        """Loads the models of some versions for searches to come, which do not wait for it; lets the others go."""
+        made: dict[tuple[Device, str], SharedEmbedder] = {}
+        for version in versions:
+            wanted = self._device, version.fingerprint
+            if wanted not in self._embedders:
+                made[wanted] = SharedEmbedder(self._folder.bundle(version), self._device)
+        names = {version.fingerprint for version in versions}
+        with self._lock:
+            self._embedders = made | {name: one for name, one in self._embedders.items() if name[1] in names}
 
     def calibration(self, version: Version) -> Calibration | None:
         """A version's calibration: the catalogue's own, as it is stored now, else that of its bundle."""
         with self._lock:
-            there = self._folder.stamp()
-            if there not in (None, self._stamp):
-                self._folder, self._stamp = open_folder(self._folder.path), there
-            own = self._folder.calibrations.get(version.fingerprint)
+            own = self._there().calibrations.get(version.fingerprint)
         return own or self.embedder(version).calibration
 
     def view(self, version: Version, state: State) -> View:
         """The vectors at a state, inside a snapshot of the rows."""
         with self._lock:
-            view, folder = self._view, self._folder.derived(version)
+            folder, view = self._there().derived(version), self._view
             there, known = graph.stamp(folder), self._graph
             if view is None or (view.version, view.sequence, known) != (version.number, state.sequence, there):
                 view = vectors.open_view(folder, self._rows, version, state.sequence, self._folder.id)
@@ -83,9 +92,9 @@ class Live:
     def columns(self, state: State) -> Columns:
         """The manifest's columns at a state, inside a snapshot of the rows."""
         with self._lock:
-            found = self._columns
+            place, found = self._there(), self._columns
             if found is None or found.sequence != state.sequence:
-                found = derived.open_columns(self._folder, self._rows, state.sequence)
+                found = derived.open_columns(place, self._rows, state.sequence)
                 if not found.agree(*self._rows.total()):
                     raise CatalogueError(f"{self._rows.path} is damaged: rows are missing or extra", MEND)
                 self._columns = found
@@ -94,6 +103,7 @@ class Live:
     def state(self, version: Version, state: State) -> CatalogueState:
         """What an answer says of the catalogue, inside a snapshot of the rows."""
         with self._lock:
+            self._there()
             known = self._state
             if known is None or (known.version, known.sequence) != (version.number, state.sequence):
                 known = CatalogueState(
@@ -101,3 +111,12 @@ class Live:
                 )
                 self._state = known
             return known
+
+    def _there(self) -> CatalogueFolder:
+        """The folder as it is now; where another catalogue has its place, what is kept of the first is let go."""
+        there = self._folder.stamp()
+        if there not in (None, self._stamp):
+            before, self._folder, self._stamp = self._folder, open_folder(self._folder.path), there
+            if self._folder.id != before.id:
+                self._view = self._graph = self._columns = self._state = None
+        return self._folder

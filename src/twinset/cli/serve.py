@@ -1,8 +1,10 @@
 """`serve`, `events`."""
 
 import os
+import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -95,7 +97,18 @@ def serve_command(
         "device": device,
         "events": events,
     }
-    _serve(configure(flags, os.environ, settings), json=json, quiet=quiet)
+    with _ending_well():
+        _serve(configure(flags, os.environ, settings), json=json, quiet=quiet)
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """Lets SIGTERM end the process with 0 before the server listens, too: nothing has been accepted then."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _listed(values: list[str] | None) -> tuple[str, ...] | None:

@@ -10,9 +10,12 @@ from starlette.responses import JSONResponse, Response
 
 from twinset.errors import (
     PHOTO_CODES,
+    BusyError,
+    DiskFullError,
     IntegrityError,
     PathError,
     PhotoError,
+    ReadOnlyError,
     RequestError,
     ResourceError,
     TwinsetError,
@@ -22,7 +25,14 @@ from twinset.errors import (
 _LOG: Final = logging.getLogger(__name__)
 _INSIDE: Final = "the server could not answer"
 _MEND_INSIDE: Final = "tell the shop this request_id: its log says more"
-
+_BUSY: Final = 5
+"""Seconds after which to ask again for what another writer holds."""
+_WRITING: Final[dict[type[TwinsetError], tuple[str, str]]] = {
+    BusyError: ("another process writes to the catalogue", "ask again"),
+    DiskFullError: ("no space is left on the server's disk", _MEND_INSIDE),
+    ReadOnlyError: ("the server may not write to the catalogue", "change it where it may be written"),
+}
+"""Why a change was not made, and what of it concerns who asked: neither folders nor processes."""
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -84,7 +94,7 @@ def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Response:
         "mend": told.mend,
         "request_id": request_id,
     }
-    after = told.after if isinstance(told, RequestError) else None
+    after = told.after if isinstance(told, RequestError) else _BUSY if isinstance(told, BusyError) else None
     headers = {} if after is None else {"Retry-After": str(after)}
     if told.code in ("bad_request", "too_slow"):
         headers["Connection"] = "close"
@@ -96,6 +106,9 @@ def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Response:
 def _told(error: TwinsetError) -> TwinsetError:
     if isinstance(error, PhotoError | RequestError):
         return error
+    for kind, words in _WRITING.items():
+        if isinstance(error, kind):
+            return kind(*words)
     if isinstance(error, ResourceError):
         return RequestError("overloaded", "the server is short of something", _MEND_INSIDE, after=5)
     if isinstance(error, IntegrityError | PathError) or error.http_status >= 500:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import stat
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,8 @@ _AT_ONCE: Final = 500
 _PAGES_AT_ONCE: Final = 4096
 _IMMUTABLE: Final = "ro&immutable=1"
 _SMALLEST: Final = 65_536
+_File = tuple[int, int]
+"""A file, by the numbers of its disk and its own."""
 
 
 def may_write(folder: Path) -> bool:
@@ -40,6 +43,8 @@ def may_write(folder: Path) -> bool:
 
 class Database:
     """An opened database; each thread that uses it has a connection of its own until it ends, or until `close`.
+
+    Where another file takes this one's place, by a repair or from a snapshot, the next transaction reads that.
 
     Raises:
         UsageError: it has been closed.
@@ -162,7 +167,7 @@ class Database:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """This thread's connection, which stays open inside; errors are translated."""
         own = getattr(self._local, "own", None)
-        if not isinstance(own, _Own) or (own.passing and not own.connection.in_transaction):
+        if not isinstance(own, _Own) or (own.is_behind(self.path) and not own.connection.in_transaction):
             with self._lock:
                 self.check_open()
                 own = _connect(self.path, write=self._write)
@@ -185,11 +190,15 @@ class _Own:
     One that is `passing` takes the file as unchanging, which may be so for a moment only.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, passing: bool = False) -> None:
+    def __init__(self, connection: sqlite3.Connection, file: _File, *, passing: bool = False) -> None:
         self.connection = connection
-        self.passing = passing
+        self._file, self._passing = file, passing
         self.lock = threading.RLock()
         weakref.finalize(self, connection.close).atexit = False
+
+    def is_behind(self, path: Path) -> bool:
+        """Whether it may read what does not count any more: another file may have the place of its own."""
+        return self._passing or _file(path) != self._file
 
 
 def _connect(path: Path, *, write: bool) -> _Own:
@@ -204,7 +213,8 @@ def _connect(path: Path, *, write: bool) -> _Own:
         CatalogueError: the database is damaged or missing.
 
     """
-    if not path.is_file():
+    file = _file(path)
+    if file is None:
         raise CatalogueError(f"{path} is missing", MEND)
     wal = path.with_name(f"{path.name}-wal")
     if may_write(path.parent) and os.access(path, os.W_OK):
@@ -212,7 +222,7 @@ def _connect(path: Path, *, write: bool) -> _Own:
             connection = _opened(path, "rw")
             if write:
                 connection.execute("PRAGMA synchronous = FULL")
-                return _Own(connection)
+                return _Own(connection, file)
             connection.execute("PRAGMA query_only = ON")
             try:
                 connection.execute("SELECT 1 FROM sqlite_schema").close()
@@ -220,8 +230,8 @@ def _connect(path: Path, *, write: bool) -> _Own:
                 connection.close()
                 if not _refused(error) or _waits(wal):
                     raise
-                return _Own(_opened(path, _IMMUTABLE), passing=True)
-            return _Own(connection)
+                return _Own(_opened(path, _IMMUTABLE), file, passing=True)
+            return _Own(connection, file)
     if write:
         raise ReadOnlyError(f"{path} may not be written", "mend its permissions, or work on a copy")
     if _waits(wal):
@@ -230,7 +240,16 @@ def _connect(path: Path, *, write: bool) -> _Own:
             "run `twinset verify` once where the folder may be written",
         )
     with _translated(path):
-        return _Own(_opened(path, _IMMUTABLE))
+        return _Own(_opened(path, _IMMUTABLE), file)
+
+
+def _file(path: Path) -> _File | None:
+    """Which file lies at a path; None where there is none."""
+    try:
+        facts = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (facts.st_dev, facts.st_ino) if stat.S_ISREG(facts.st_mode) else None
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:

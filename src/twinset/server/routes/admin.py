@@ -18,7 +18,7 @@ from twinset.server.schemas import ITEM_BODY, ITEM_LINKS, PATCH_BODY
 from twinset.server.service import Served, admin
 
 router: Final = APIRouter(prefix="/v1", dependencies=[Depends(admin)], tags=["admin"])
-_CHANGE: Final = (*CHANGING, "admin_only", "usage")
+_CHANGE: Final = (*CHANGING, "admin_only", "usage", "catalogue_busy", "read_only", "disk_full")
 _SHAPE: Final = "send {item_id: {field: value, or null to remove it}}, values as text"
 
 
