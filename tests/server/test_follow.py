@@ -205,7 +205,8 @@ def test_a_hundred_changes_and_twenty_ways_back(
     record_property("answers", len(shop.seen))
     record_property("slowest", round(slowest.seconds, 3))
     record_property("memory", (before.memory, *memory, after.memory))
-    assert after.memory <= 1.1 * before.memory, (before, after)
+    remembered = len(shop.seen) * 4 / 1024  # for feedback, in MiB; at most 10,000 of them
+    assert after.memory - before.memory - remembered < 32, (before, after)
 
 
 def test_ready_is_what_answers(
