@@ -313,7 +313,8 @@ def test_pages_go_on_where_batches_differ(tmp_path: Path) -> None:
     manifest = shop(tmp_path / "shop")
     names = sorted(manifest.parent.rglob("*.png"))[:12]
     with build(tmp_path / "c", manifest) as one, Catalogue(tmp_path / "c", device="auto") as other:
-        other._live._embedders["auto"], counted = as_on_a_gpu(8, others=len(names) - 1)
+        embedder, counted = as_on_a_gpu(8, others=len(names) - 1)
+        other._live._embedders["auto", embedder.fingerprint] = embedder
         assert (one.together(), other.together()) == (1, 8)
 
         def paged(number: int) -> list[tuple[str, float]]:
@@ -337,7 +338,8 @@ def test_a_server_has_a_thread_for_each_photo_of_a_batch(tmp_path: Path) -> None
     place = tmp_path / "c"
     with build(place, shop(tmp_path / "shop", items=2)) as one, Catalogue(place, device="auto") as other:
         for batch, threads in ((16, max(16, cores())), (256, max(32, cores())), (1, cores())):
-            other._live._embedders["auto"], _ = as_on_a_gpu(batch)
+            embedder, _ = as_on_a_gpu(batch)
+            other._live._embedders["auto", embedder.fingerprint] = embedder
             for catalogues, wanted in ((other, threads), (one, cores()), ({"a": one, "b": other}, threads)):
                 service = create_app(catalogues).state.service
                 assert service.desk._pool._max_workers == wanted

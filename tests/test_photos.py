@@ -671,9 +671,9 @@ REFUSED: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.parametrize("code", PHOTO_CODES)
+@pytest.mark.parametrize("code", [code for code in PHOTO_CODES if code != "photo_too_heavy"])
 def test_every_code_is_reached(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each code of the closed list has a photo that earns it."""
+    """Each code of the closed list has a photo that earns it; the decoders' own is in their tests."""
     if code == "heic_needs_extra":
         monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(PhotoError, match=r".: \w") as caught:

@@ -151,7 +151,7 @@ def test_an_answer_has_exactly_its_json(tmp_path: Path) -> None:
         answer = catalogue.search(manifest.parent / "000/0.png").to_json()
     assert answer.keys() == {
         "hits", "query_id", "nothing_close", "next", "categories", "boxes", "facets", "catalogue", "ms",
-        "calibration",
+        "calibration", "explained",
     }  # fmt: skip
     assert answer["catalogue"].keys() == {"fingerprint", "version", "sequence", "photos", "items"}
     assert answer["ms"].keys() == {"decode", "embed", "search", "total"}

@@ -54,7 +54,7 @@ def test_torch_goes_first_and_onnx_where_there_is_none(
     model = onnx_folder(tmp_path / "m", vision())
     saved("dinov2", tmp_path / "n")
     monkeypatch.setattr(export, "find_spec", lambda name: None if name == "torch" else find_spec(name))
-    monkeypatch.setattr("twinset.cli.train.find_spec", lambda name: None if name == "torch" else find_spec(name))
+    monkeypatch.setattr("twinset.cli.output.find_spec", lambda name: None if name == "torch" else find_spec(name))
     (tmp_path / "n/model.safetensors").rename(model / "model.safetensors")
     assert main(["export", str(model), "--out", str(tmp_path / "b")]) == 0
     assert "was adopted as it is" in capsys.readouterr().err
@@ -91,7 +91,7 @@ def test_a_hub_without_what_is_asked_is_told(tmp_path: Path, monkeypatch: pytest
     assert main(["export", "owner/net/onnx/model.onnx", "--out", str(tmp_path / "b")]) == 3
     assert "owner/net of the hub has no onnx/model.onnx" in capsys.readouterr().err
     monkeypatch.setattr(export, "find_spec", lambda name: None if name == "torch" else find_spec(name))
-    monkeypatch.setattr("twinset.cli.train.find_spec", lambda name: None if name == "torch" else find_spec(name))
+    monkeypatch.setattr("twinset.cli.output.find_spec", lambda name: None if name == "torch" else find_spec(name))
     assert main(["export", "owner/net", "--out", str(tmp_path / "b")]) == 2
     said = capsys.readouterr().err
     assert "owner/net has no ONNX file, and other weights need the extra `train` (torch is missing)" in said

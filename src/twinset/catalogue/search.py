@@ -71,7 +71,9 @@ def search(
         CursorError, CursorExpiredError: the cursor is of another query, or of an earlier catalogue.
 
     """
-    _check_asked(len(given), of_one=box is not None or suggest or explain > 0, explain=explain)
+    _check_asked(
+        len(given), "a box" if box is not None or suggest else "an explanation" if explain else "", explain
+    )
     part: Box | None = None if box is None else query_box(box)
     clock = [time.perf_counter()]
     decoded = [photo if isinstance(photo, Decoded) else photos.decode(photo) for photo in given]
@@ -175,10 +177,9 @@ def unknown(rows: Rows, live: Live, item_id: str) -> UnknownItemError:
     return UnknownItemError(f"the catalogue holds no item {item_id}", mend)
 
 
-def _check_asked(count: int, *, of_one: bool, explain: int) -> None:
+def _check_asked(count: int, of_one: str, explain: int) -> None:
     if not count or (count > 1 and of_one):
-        what = f"a box or an explanation for {count} photos" if count else "there is no photo"
-        raise UsageError(what, "give one photo")
+        raise UsageError(f"{of_one} for {count} photos" if count else "there is no photo", "give one photo")
     if not 0 <= explain <= MAX_EXPLAIN:
         raise UsageError(f"explain is {explain}", f"use 0 to {MAX_EXPLAIN}")
 
