@@ -24,10 +24,17 @@ class Recent(Generic[K, T]):
     def put(self, name: K, value: T) -> None:
         """Keeps a value from now on; the oldest ones go."""
         with self._lock:
-            now = self._clock()
-            self._known[name] = now, value
+            self._known[name] = self._clock(), value
             self._known.move_to_end(name)
-            while len(self._known) > self._most or next(iter(self._known.values()))[0] <= now - SECONDS:
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+        self.purge()
+
+    def purge(self) -> None:
+        """Lets go what is too old."""
+        with self._lock:
+            now = self._clock()
+            while self._known and next(iter(self._known.values()))[0] <= now - SECONDS:
                 self._known.popitem(last=False)
 
     def get(self, name: K) -> T | None:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from twinset.server.telemetry import Telemetry
 
 _LOG: Final = logging.getLogger("twinset.access")
+_FAULT: Final = 500
 _NOWHERE: Final = "(none)"
 _OFTEN: Final = ("/healthz", "/readyz", "/metrics")
 """What machines ask again and again: told where it goes wrong."""
@@ -41,7 +42,7 @@ class Account:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         state = scope.get("state", {})
-        route = getattr(scope.get("route"), "path", _NOWHERE)
+        route = getattr(scope.get("route"), "path", state.get("route", _NOWHERE)).replace(":path}", "}")
         self._telemetry.served(route, status)
         if "code" in state:
             self._telemetry.refused(state["code"])
@@ -53,6 +54,5 @@ class Account:
             "ms": round(seconds * 1e3, 1),
         }
         told = facts | ({"code": state["code"]} if "code" in state else {})
-        _LOG.log(
-            logging.DEBUG if route in _OFTEN and status == 200 else logging.INFO, "request", extra={"facts": told}
-        )
+        fine = logging.DEBUG if route in _OFTEN and status == 200 else logging.INFO
+        _LOG.log(logging.ERROR if status == _FAULT else fine, "request", extra={"facts": told})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -71,7 +71,7 @@ def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSe
     app.state.service = service
     for router in _ROUTERS:
         app.include_router(router)
-    app.add_middleware(Rush, desk=service.desk)
+    app.add_middleware(Rush, desk=service.desk, routes=search.router.routes)
     app.add_middleware(Guard, doors=Doors.of(settings), inflow=Inflow(settings.receive_seconds))
     app.add_middleware(Account, telemetry=service.telemetry)
     return app
@@ -108,12 +108,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     # Each request has a core of its own: with more threads for its products, each would wait for the others'.
     with threadpool_limits(1, user_api="blas"):
-        watching = asyncio.create_task(service.readiness.watch())
+        beside = [asyncio.create_task(work) for work in (service.readiness.watch(), service.memory.forget())]
         try:
             yield
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await asyncio.to_thread(service.close)
 
 
@@ -123,10 +124,18 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
-    first = faults[0] if faults else {"loc": ("request",), "msg": "it is not valid"}
-    name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    mend = "see /openapi.json" if len(faults) < 2 else f"and {len(faults) - 1} more; see /openapi.json"
-    return problem(RequestError("bad_parameter", f"{name}: {first['msg']}", mend), request.scope["state"])
+    first: Mapping[str, Any] = faults[0] if faults else {"loc": ("request",), "msg": "it is not valid", "type": ""}
+    # Behind the name of what is wrong may stand which of several types it was tried as.
+    name = ".".join(str(part) for part in first["loc"][1:] if "[" not in str(part)) or str(first["loc"][0])
+    mend = "see /openapi.json"
+    match first["type"]:
+        case "json_invalid":
+            told = RequestError("bad_form", f"the body is no JSON: {first['ctx']['error']}", "send valid JSON")
+        case "extra_forbidden":
+            told = RequestError("bad_parameter", f"there is no parameter {name}", mend)
+        case _:
+            told = RequestError("bad_parameter", f"{name}: {first['msg']}", mend)
+    return problem(told, request.scope["state"])
 
 
 async def _missing(request: Request, error: Exception) -> Response:

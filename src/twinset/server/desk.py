@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from starlette.requests import Request
+
 from twinset.embedder import cores
 from twinset.errors import RequestError
 
@@ -22,13 +24,20 @@ class Desk:
     def __init__(self, queue: int, threads: int | None = None) -> None:
         self._queue = queue
         self._here = 0
-        self._pool = ThreadPoolExecutor(threads or cores(), thread_name_prefix="desk")
+        threads = threads or cores()
+        self._turn = asyncio.Semaphore(threads)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="desk")
         self._open = True
 
     @property
     def here(self) -> int:
         """How many wait or are served."""
         return self._here
+
+    @property
+    def free(self) -> bool:
+        """Whether somebody would get a place now."""
+        return self._open and self._here < self._queue
 
     def check(self) -> None:
         """Refuses who would get no place now: before a body is received, as a slow one must not hold a place.
@@ -57,9 +66,17 @@ class Desk:
         finally:
             self._here -= 1
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work` gives, on one of the threads; for who has a place."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def run(self, work: Callable[[], T], request: Request | None = None) -> T:
+        """What `work` gives, on one of the threads; for who has a place.
+
+        Raises:
+            RequestError: it is the turn of a `request` whose client has gone, and nothing is done for it.
+
+        """
+        async with self._turn:
+            if request is not None and await request.is_disconnected():
+                raise RequestError("too_slow", "the client has gone", "wait for the answer")
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Lets nobody in any more; who waits is served."""

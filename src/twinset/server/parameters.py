@@ -12,7 +12,7 @@ from twinset.errors import RequestError
 from twinset.settings import ServeSettings
 
 _TEXTS: Final = 20
-_LONG: Final = 500
+_LONG: Final = LONGEST_ID
 
 Text = Annotated[str, Field(max_length=_LONG)]
 Texts = Annotated[list[Text], Field(max_length=_TEXTS)]
@@ -125,7 +125,8 @@ class Looking(Listing):
     def plain(self) -> bool:
         """Whether whole photos are compared with all items, in the order of their scores."""
         asked = (self.box, self.cursor, self.min_score, self.rerank)
-        return self.by == "item" and all(one is None for one in asked) and not (self.where or self.boost)
+        others = self.where or self.boost or self.out_of_stock == "hide"
+        return self.by == "item" and all(one is None for one in asked) and not others
 
     def part(self) -> list[float] | None:
         """The box as numbers.

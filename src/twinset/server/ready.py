@@ -11,7 +11,7 @@ import numpy as np
 
 from twinset import photos
 from twinset.catalogue import Catalogue
-from twinset.errors import IntegrityError, TwinsetError
+from twinset.errors import IntegrityError, PathError, TwinsetError
 from twinset.records import CatalogueState
 from twinset.server.decoders import Decoders
 from twinset.server.desk import Desk
@@ -32,6 +32,7 @@ class Readiness:
         self._desk = Desk(1, threads=1)
         self._seen: dict[str, tuple[int, int]] = {}
         self._told: dict[str, str] = {}
+        self._broken = set[str]()
         self._photo = photos.encode_jpeg(
             np.random.Generator(np.random.PCG64(0)).integers(0, 256, (_SIZE, _SIZE, 3), np.uint8)
         )
@@ -40,6 +41,11 @@ class Readiness:
     def ready(self) -> frozenset[str]:
         """The catalogues that answered when they were last asked."""
         return frozenset(self._seen)
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """The catalogues that could not be read when they were last looked at."""
+        return frozenset(self._broken)
 
     async def watch(self) -> None:
         """Looks until it is cancelled; whatever a look ends with, the next one follows."""
@@ -68,9 +74,12 @@ class Readiness:
         fault = looked.exception()
         if fault is not None:
             self._seen.pop(name, None)
+            if isinstance(fault, IntegrityError | PathError):
+                self._broken.add(name)
             self._tell(name, fault)
             return
         self._told.pop(name, None)
+        self._broken.discard(name)
         state = looked.result()
         if state is not None:
             self._seen[name] = state.version, state.sequence

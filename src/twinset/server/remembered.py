@@ -1,5 +1,6 @@
 """The embeddings of the last queries, in memory alone, for a while: what feedback refers to."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from twinset.records import Vectors
 
 SECONDS: Final = recent.SECONDS
 MOST: Final = recent.MOST
+_EVERY: Final = 30
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,12 @@ class Memory:
     def put(self, query_id: str, query: Remembered) -> None:
         """Keeps a query; the oldest ones go."""
         self._known.put(query_id, query)
+
+    async def forget(self) -> None:
+        """Lets go what is too old, also where nothing is asked any more, until it is cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            self._known.purge()
 
     def get(self, query_id: str) -> Remembered:
         """The query of an id.

@@ -48,13 +48,15 @@ class Service:
         """A catalogue by name; the first where none is named.
 
         Raises:
-            RequestError: there is none of that name.
+            RequestError: there is none of that name, or it was found to be broken or gone.
 
         """
         name = name or next(iter(self.catalogues))
         if name not in self.catalogues:
             mend = did_you_mean(name, self.catalogues, f"name one of {', '.join(self.catalogues)}")
             raise RequestError("not_found", f"there is no catalogue {name!r}", mend)
+        if name in self.readiness.broken:
+            raise RequestError("not_ready", f"the catalogue {name} cannot be read now", "ask again", after=5)
         return name, self.catalogues[name]
 
     def close(self) -> None:
@@ -86,6 +88,12 @@ async def searcher(request: Request, service: Served, given: Given) -> None:
     """As `shopper`, and counts a search."""
     await shopper(service, given)
     service.turnstile.count(request.state.client, _key(given))
+
+
+async def teller(request: Request, service: Served, given: Given) -> None:
+    """As `shopper`, and counts an event."""
+    await shopper(service, given)
+    service.turnstile.count_event(request.state.client, _key(given))
 
 
 async def admin(service: Served, given: GivenByAdmin) -> None:

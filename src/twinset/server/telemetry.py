@@ -1,5 +1,6 @@
 """What a server tells of itself to Prometheus: how many, how long, what was refused, and where scores drift."""
 
+import threading
 from collections import deque
 from collections.abc import Mapping
 from statistics import fmean
@@ -47,6 +48,7 @@ class Telemetry:
             registry=self._registry,
         )
         self._recent: dict[str, tuple[str, deque[float]]] = {}
+        self._lock = threading.Lock()
         for stage in _STAGES:
             self._seconds.labels(stage)
 
@@ -72,13 +74,15 @@ class Telemetry:
         if plain and answer.hits:
             self._first.labels(catalogue).observe(answer.hits[0].score)
             self._nothing.labels(catalogue).inc(bool(answer.nothing_close))
-            self._compare(answer, catalogue)
+            with self._lock:
+                self._compare(answer, catalogue)
 
     def _compare(self, answer: Answer, catalogue: str) -> None:
         known, recent = self._recent.get(catalogue, ("", deque[float]()))
         if known != answer.catalogue.fingerprint:
             recent = deque(maxlen=_RECENT)
             self._recent[catalogue] = answer.catalogue.fingerprint, recent
+            self._drift.remove_by_labels({"catalogue": catalogue})
         recent.append(answer.hits[0].score)
         calibrated = answer.calibration
         if calibrated is not None and calibrated.first_spread and len(recent) >= _ENOUGH:

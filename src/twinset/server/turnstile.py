@@ -1,4 +1,4 @@
-"""How often somebody may ask: so many times a minute by address, so many a day by key."""
+"""How often somebody may ask: so many times a minute by address, so many a day in all."""
 
 import hmac
 import threading
@@ -13,18 +13,20 @@ from twinset.settings import ServeSettings
 _ADDRESSES: Final = 100_000
 _MINUTE: Final = 60.0
 _DAY: Final = 86_400.0
+_EVENTS: Final = 10
+"""Events that an address may tell for each search that it may do."""
 
 
 class Turnstile:
-    """Counts searches; may be used by any number of threads. `clock` gives seconds that never go back."""
+    """Counts searches and events; may be used by any threads. `clock` gives seconds that never go back."""
 
     def __init__(self, settings: ServeSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._key, self._admin = settings.key.encode(), settings.admin_key.encode()
-        self._rate = settings.rate if settings.public else 0
+        rate = settings.rate if settings.public else 0
+        self._searches, self._events = _Buckets(rate, "search"), _Buckets(_EVENTS * rate, "tell events")
         self._quota = settings.quota
         self._clock = clock
         self._lock = threading.Lock()
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._day, self._used = clock(), 0
 
     def is_admin(self, key: str | None) -> bool:
@@ -39,7 +41,7 @@ class Turnstile:
 
         """
         if not self._admin:
-            raise RequestError("admin_only", "this server lets nobody change it", "start it with --admin-key")
+            raise RequestError("admin_only", "this server lets nobody change it", "start it with TWINSET_ADMIN_KEY")
         if not self.is_admin(key):
             raise _wrong("the admin key")
 
@@ -64,28 +66,20 @@ class Turnstile:
         if self.is_admin(key):
             return
         with self._lock:
-            if self._rate:
-                self._take(address)
+            self._searches.take(address, self._clock())
             if self._quota:
                 self._use()
 
-    def _take(self, address: str) -> None:
-        """A token of the address's bucket, which holds a minute's and fills up steadily."""
-        now = self._clock()
-        left, since = self._left.pop(address, (float(self._rate), now))
-        left = min(float(self._rate), left + (now - since) * self._rate / _MINUTE)
-        enough = left >= 1
-        self._left[address] = (left - 1 if enough else left, now)
-        if len(self._left) > _ADDRESSES:
-            self._left.popitem(last=False)
-        if not enough:
-            wait = int((1 - left) * _MINUTE / self._rate) + 1
-            raise RequestError(
-                "too_many_requests",
-                f"this address may search {self._rate} times a minute",
-                "wait a little",
-                after=wait,
-            )
+    def count_event(self, address: str, key: str | None) -> None:
+        """Counts an event.
+
+        Raises:
+            RequestError: the address has told too many in the last minute.
+
+        """
+        if not self.is_admin(key):
+            with self._lock:
+                self._events.take(address, self._clock())
 
     def _use(self) -> None:
         now = self._clock()
@@ -95,6 +89,34 @@ class Turnstile:
             wait = int(self._day + _DAY - now) + 1
             raise RequestError("quota_used", f"the day's {self._quota:,} searches are used up", "wait", after=wait)
         self._used += 1
+
+
+class _Buckets:
+    """A bucket of tokens by address, which fills up steadily and holds what a minute brings; no rate counts nobody."""
+
+    def __init__(self, rate: int, act: str) -> None:
+        self._rate, self._act = rate, act
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, address: str, now: float) -> None:
+        """Takes a token.
+
+        Raises:
+            RequestError: there is none.
+
+        """
+        if not self._rate:
+            return
+        left, since = self._left.pop(address, (float(self._rate), now))
+        left = min(float(self._rate), left + (now - since) * self._rate / _MINUTE)
+        enough = left >= 1
+        self._left[address] = (left - 1 if enough else left, now)
+        if len(self._left) > _ADDRESSES:
+            self._left.popitem(last=False)
+        if not enough:
+            wait = int((1 - left) * _MINUTE / self._rate) + 1
+            what = f"this address may {self._act} {self._rate} times a minute"
+            raise RequestError("too_many_requests", what, "wait a little", after=wait)
 
 
 def _wrong(what: str) -> RequestError:

@@ -1,4 +1,4 @@
-"""`/v1/facets`, `/v1/catalogue`, `/v1/limits`, `/v1/events`, `/healthz`, `/readyz`, `/metrics`."""
+"""`/v1/catalogue`, `/v1/limits`, `/v1/events`, `/healthz`, `/readyz`, `/metrics`."""
 
 from typing import Annotated, Final
 
@@ -14,10 +14,10 @@ from twinset.errors import RequestError
 from twinset.served import ServedCatalogue, ServedLimits
 from twinset.server import intake, remembered
 from twinset.server.events import Event, Kind
-from twinset.server.parameters import Filtered, Which
-from twinset.server.problems import ALWAYS, CHANGING, COUNTED, FILTERED, READING, SMALL_BODY, refusals
+from twinset.server.parameters import Which
+from twinset.server.problems import ALWAYS, CHANGING, READING, SMALL_BODY, refusals
 from twinset.server.schemas import Healthy, QueryId, Ready, Told
-from twinset.server.service import Served, admin, searcher, shopper
+from twinset.server.service import Served, admin, shopper, teller
 
 router: Final = APIRouter(tags=["facts"])
 
@@ -29,19 +29,6 @@ class Happened(Told):
     item_id: Annotated[str, Field(max_length=LONGEST_ID, description="The hit's `item_id`.", examples=["item_1"])]
     position: Annotated[int, Field(ge=1, le=MAX_K, description="The hit's `rank`.")]
     kind: Annotated[Kind, Field(description="What the shopper did.")]
-
-
-@router.get(
-    "/v1/facets",
-    dependencies=[Depends(searcher)],
-    summary="Counts by field and value",
-    responses=refusals(*READING, *COUNTED, *FILTERED),
-)
-async def facets(asked: Annotated[Filtered, Query()], service: Served) -> dict[str, dict[str, int]]:
-    """How many items pass the filters, by field and value."""
-    _, catalogue = service.catalogue(asked.catalogue)
-    with service.desk.place():
-        return await service.desk.run(lambda: catalogue.facets(asked.where))
 
 
 @router.get("/v1/catalogue", dependencies=[Depends(shopper)], summary="The catalogue", responses=refusals(*READING))
@@ -88,9 +75,9 @@ async def limits(service: Served) -> ServedLimits:
 @router.post(
     "/v1/events",
     status_code=204,
-    dependencies=[Depends(shopper)],
+    dependencies=[Depends(teller)],
     summary="Tell what a shopper did",
-    responses=refusals(*CHANGING, *SMALL_BODY, "events_off"),
+    responses=refusals(*CHANGING, *SMALL_BODY, "events_off", "too_many_requests", "disk_full"),
 )
 async def events(happened: Happened, service: Served) -> Response:
     """Notes what a shopper did, where the shop has switched that on."""
@@ -103,12 +90,14 @@ async def events(happened: Happened, service: Served) -> Response:
     return Response(status_code=204)
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Alive", response_model=Healthy, responses=refusals(*ALWAYS))
 async def healthz() -> JSONResponse:
     """Whether the process answers."""
     return JSONResponse({"ok": True})
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     summary="Ready",

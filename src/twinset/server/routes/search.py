@@ -1,4 +1,4 @@
-"""`/v1/search`, `/v1/items/{id}/similar`, `/v1/feedback`: from a photo, an item or a verdict to an answer."""
+"""`/v1/search`, `/v1/items/{id}/similar`, `/v1/feedback`, `/v1/facets`: what waits for a core."""
 
 import time
 from dataclasses import replace
@@ -14,8 +14,18 @@ from twinset.catalogue.search import Verdict
 from twinset.errors import FingerprintError, RequestError
 from twinset.records import Answer
 from twinset.server import intake
-from twinset.server.parameters import ItemId, Listing, Looking, Text
-from twinset.server.problems import BODY, CHANGING, COUNTED, LISTED, QUERY_PHOTO, READING, SMALL_BODY, refusals
+from twinset.server.parameters import Filtered, ItemId, Listing, Looking, Text
+from twinset.server.problems import (
+    BODY,
+    CHANGING,
+    COUNTED,
+    FILTERED,
+    LISTED,
+    QUERY_PHOTO,
+    READING,
+    SMALL_BODY,
+    refusals,
+)
 from twinset.server.remembered import Remembered
 from twinset.server.schemas import ANSWER, ANSWER_LINKS, PHOTO_BODY, QueryId, Told
 from twinset.server.service import Served, Service, searcher
@@ -47,7 +57,7 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
     given = await intake.photos(request, service.settings.most_photos)
     service.telemetry.took("receive", time.perf_counter() - started)
 
-    def work() -> Answer:
+    def work() -> Response:
         begun = time.perf_counter()
         decoded = [service.decoders.decode(photo) for photo in given]
         spent = (time.perf_counter() - begun) * 1e3
@@ -57,11 +67,11 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
         ms = dict(found.ms)
         ms["decode"] += spent
         ms["total"] += spent
-        return replace(found, ms=ms)
+        plain = asked.plain and len(given) == 1
+        return _rendered(service, name, replace(found, ms=ms), plain=plain)
 
     with service.desk.place():
-        answer = await service.desk.run(work)
-        return _rendered(service, name, answer, plain=asked.plain and len(given) == 1)
+        return await service.desk.run(work, request)
 
 
 @router.get(
@@ -75,8 +85,9 @@ async def similar(item_id: ItemId, asked: Annotated[Listing, Query()], service: 
     asked.check(service.settings)
     name, catalogue = service.catalogue(asked.catalogue)
     with service.desk.place():
-        answer = await service.desk.run(lambda: catalogue.similar(item_id, asked.k, **asked.options()))
-        return _rendered(service, name, answer)
+        return await service.desk.run(
+            lambda: _rendered(service, name, catalogue.similar(item_id, asked.k, **asked.options()))
+        )
 
 
 @router.post(
@@ -92,8 +103,19 @@ async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], servic
     known = service.memory.get(verdict.query_id)
     name, catalogue = service.catalogue(asked.catalogue or known.catalogue)
     with service.desk.place():
-        answer = await service.desk.run(lambda: _refined(catalogue, known, verdict, asked))
-        return _rendered(service, name, answer)
+        return await service.desk.run(lambda: _rendered(service, name, _refined(catalogue, known, verdict, asked)))
+
+
+@router.get(
+    "/facets",
+    summary="Counts by field and value",
+    responses=refusals(*READING, *COUNTED, *FILTERED),
+)
+async def facets(asked: Annotated[Filtered, Query()], service: Served) -> dict[str, dict[str, int]]:
+    """How many items pass the filters, by field and value."""
+    _, catalogue = service.catalogue(asked.catalogue)
+    with service.desk.place():
+        return await service.desk.run(lambda: catalogue.facets(asked.where))
 
 
 def _refined(catalogue: Catalogue, known: Remembered, verdict: Feedback, asked: Listing) -> Answer:
