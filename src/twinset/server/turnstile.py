@@ -92,7 +92,7 @@ class Turnstile:
 
 
 class _Buckets:
-    """A bucket of tokens by address, which fills up steadily and holds what a minute brings; no rate counts nobody."""
+    """A bucket of tokens by address, which fills and holds a minute's; without a rate nobody is counted."""
 
     def __init__(self, rate: int, act: str) -> None:
         self._rate, self._act = rate, act
