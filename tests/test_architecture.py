@@ -6,9 +6,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import twinset
 
@@ -259,3 +262,28 @@ def test_every_dependency_is_pinned() -> None:
         if name == "twinset":  # an extra that takes in others
             continue
         assert f"\n{name}==" in pinned, name
+
+
+def test_what_dependencies_need_is_pinned_too() -> None:
+    """Whatever is installed because of them, however far away."""
+    pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()}
+    known = {canonicalize_name(name) for name in pinned}
+    waiting, seen = sorted(known), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or not installed(name):
+            continue
+        seen.add(name)
+        for needed in map(Requirement, requires(name) or ()):
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                waiting.append(canonicalize_name(needed.name))
+    assert len(seen) > 50
+    assert seen - known <= {"setuptools"}  # comes with the environment
+
+
+def installed(name: str) -> bool:
+    """Whether a distribution is there: some are for other machines."""
+    try:
+        return bool(distribution(name))
+    except PackageNotFoundError:
+        return False
