@@ -40,6 +40,7 @@ def test_rates_by_position_and_bundle(tmp_path: Path) -> None:
         acted("c", "click", 3),
         acted("d", "click", 24),
         acted("nobody", "click", 1),
+        acted("a", "click", 3),
     ]
     file = tmp_path / "events"
     foreign = [
@@ -52,7 +53,7 @@ def test_rates_by_position_and_bundle(tmp_path: Path) -> None:
     file.write_text("\n".join([*map(json.dumps, lines), *foreign]), encoding="utf-8")
     told = events.read(file)
     first, second = told.by_bundle
-    assert (told.broken, told.unknown) == (4, 1)
+    assert (told.broken, told.unknown) == (4, 2)
     assert (first.fingerprint, first.versions, first.searches) == ("f", (1,), 2)
     assert (first.shown, first.clicks) == ({1: 1, 2: 1}, {1: 1})
     assert (first.click_rate(1), first.click_rate(2), first.click_rate(9)) == (1, 0, 0)

@@ -55,7 +55,9 @@ def test_another_model_begins_anew(answer: Answer) -> None:
     for _ in range(100):
         telemetry.answered(scored(answer, 0.9), "c", plain=True)
     other = replace(scored(answer, 0.5), catalogue=replace(answer.catalogue, fingerprint="other"))
-    for _ in range(100):
+    telemetry.answered(other, "c", plain=True)
+    assert value(telemetry, "twinset_score_drift") is None
+    for _ in range(99):
         telemetry.answered(other, "c", plain=True)
     assert value(telemetry, "twinset_score_drift") == pytest.approx(0, abs=1e-9)
 

@@ -128,7 +128,8 @@ class Told:
 def read(path: Path) -> Told:
     """Click rates by position and bundle. A click counts once a query and position.
 
-    `broken` lines are cut or foreign; `unknown` events belong to queries that are not in the file before them.
+    `broken` lines are cut or foreign; `unknown` events belong to queries that are not in the file before them, or
+    to positions that their answers did not show.
 
     Raises:
         PathError: there is no such file.
@@ -150,12 +151,12 @@ def read(path: Path) -> Told:
 
 
 class _Reading:
-    """What the lines said so far: of each query only its bundle is kept, for files are large."""
+    """What the lines said so far: of each query only its bundle and places are kept, for files are large."""
 
     def __init__(self) -> None:
         self.bundles: dict[str, _Bundle] = {}
         self.good = self.broken = self.unknown = 0
-        self._asked: dict[str, _Bundle] = {}
+        self._asked: dict[str, tuple[_Bundle, range]] = {}
 
     def take(self, facts: dict[str, Any] | None) -> None:
         """One line's facts; None where it is broken."""
@@ -165,10 +166,13 @@ class _Reading:
         self.good += 1
         query = facts["query_id"]
         if facts["event"] == _SEARCH:
-            self._asked[query] = self.bundles.setdefault(facts["fingerprint"], _Bundle())
-            self._asked[query].answered(facts)
-        elif query in self._asked:
-            self._asked[query].acted(facts)
+            bundle = self.bundles.setdefault(facts["fingerprint"], _Bundle())
+            self._asked[query] = bundle, range(facts["first"], facts["first"] + facts["hits"])
+            bundle.answered(facts)
+            return
+        bundle, places = self._asked.get(query, (_Bundle(), range(0)))
+        if facts["position"] in places:
+            bundle.acted(facts)
         else:
             self.unknown += 1
 
