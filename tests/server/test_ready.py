@@ -20,7 +20,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def test_a_catalogue_that_is_gone_is_not_ready(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Its requests are told to come again, without a line in the log for each; once it is back they are answered."""
+    """Requests are told to come again, without a line in the log for each; once it is back they are answered."""
     with (
         build(tmp_path / "c", shop(tmp_path / "shop", items=2, views=1)) as catalogue,
         TestClient(create_app(catalogue), base_url="http://127.0.0.1") as client,
