@@ -6,6 +6,7 @@ from typing import Unpack
 
 from twinset import photos
 from twinset.catalogue import explanation, items, search
+from twinset.catalogue.info import Summary, summarise
 from twinset.catalogue.opened import Opened
 from twinset.catalogue.options import Asked, SearchOptions
 from twinset.catalogue.search import Verdict
@@ -99,6 +100,11 @@ class Asking(Opened):
 
         """
         return items.facets(self._rows, self._live, where)
+
+    def summary(self) -> Summary:
+        """Counts and the version that answers; `info` tells more, and looks at every file."""
+        with self._rows.snapshot():
+            return summarise(self._rows)
 
     def moment(self) -> tuple[int, int]:
         """The live version's number, and the sequence number: another one after every change."""

@@ -12,6 +12,7 @@ LONGEST_FIELD: Final = 100
 LONGEST_VALUE: Final = 10_000
 IDENTITY: Final = frozenset(("path", "item_id", "photo_id", "domain"))
 """What decides which photo it is, and whether it is indexed: nobody says it of an item."""
+_QUESTION: Final = "/similar"
 _OPERATORS: Final = frozenset("=!<>")
 
 
@@ -19,13 +20,15 @@ def check_item(item_id: str) -> None:
     """Refuses what cannot be an item's id.
 
     Raises:
-        UsageError: it is empty, longer than `LONGEST_ID` characters, or not printable.
+        UsageError: it is empty, longer than `LONGEST_ID` characters, not printable, or ends as an address does.
 
     """
     if not (0 < len(item_id) <= LONGEST_ID and item_id.strip() and item_id.isprintable()):
         raise UsageError(
             f"{item_id[:40]!r} is no item id", f"give 1 to {LONGEST_ID} printable characters, not only spaces"
         )
+    if item_id.endswith(_QUESTION):
+        raise UsageError(f"the item id {item_id[:40]!r} ends in {_QUESTION}", "an address could not name it")
 
 
 def check_facts(facts: Mapping[str, str | None], refused: Collection[str] = IDENTITY) -> None:

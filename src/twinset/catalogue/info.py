@@ -31,21 +31,27 @@ class CalibrationInfo(Calibrated):
 
 
 @dataclass(frozen=True, slots=True)
-class Info:
-    """What `info` tells; `bytes` is the folder's size, `built` the UTC time of the last run.
-
-    `index` is `exact` or `hnsw`, `graph` how many vectors the graph is of. `calibration` is None where hits have no
-    probability.
-    """
+class Summary:
+    """What a catalogue holds, and by which model it answers; `built` is the UTC time of the last run."""
 
     photos: int
     items: int
     fingerprint: str
     bundle: str
     version: int
+    built: str
+
+
+@dataclass(frozen=True, slots=True)
+class Info(Summary):
+    """What `info` tells besides; `bytes` is the folder's size.
+
+    `index` is `exact` or `hnsw`, `graph` how many vectors the graph is of. `calibration` is None where hits have no
+    probability.
+    """
+
     store: str
     bytes: int
-    built: str
     index: str
     graph: int
     sources: tuple[Source, ...]
@@ -53,19 +59,20 @@ class Info:
     calibration: CalibrationInfo | None
 
 
+def summarise(rows: Rows) -> Summary:
+    """Counts and the version that answers, inside a snapshot of the rows."""
+    state, version = rows.state(), rows.live()
+    return Summary(state.photos, rows.items(), version.fingerprint, version.bundle, version.number, state.built)
+
+
 def look(folder: CatalogueFolder, rows: Rows) -> Info:
     """Counts, versions and sources, as of one moment."""
     with rows.snapshot():
-        state, version = rows.state(), rows.live()
+        version = rows.live()
         return Info(
-            photos=state.photos,
-            items=rows.items(),
-            fingerprint=version.fingerprint,
-            bundle=version.bundle,
-            version=version.number,
+            **asdict(summarise(rows)),
             store="local",
             bytes=folder.bytes(),
-            built=state.built,
             index=folder.index,
             graph=graph.rows_covered(folder.derived(version)),
             sources=tuple(rows.sources()),

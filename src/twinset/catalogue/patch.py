@@ -13,6 +13,7 @@ from twinset.catalogue.writer import writer
 from twinset.errors import UsageError
 from twinset.records import Photo
 from twinset.served import PatchReport
+from twinset.store.lock import WAIT_SECONDS
 
 Facts = Mapping[str, str | None]
 """Values by field; None takes a field away."""
@@ -22,10 +23,11 @@ _OWN: Final = "category"
 """The field that a photo holds beside its attributes."""
 
 
-def patch_items(path: str | Path, changes: Mapping[str, Facts]) -> PatchReport:
+def patch_items(path: str | Path, changes: Mapping[str, Facts], *, wait: float = WAIT_SECONDS) -> PatchReport:
     """Changes fields of items, on all their photos, of whichever source: all of it or nothing.
 
     Fields that are not named stay. A later `index` of the item's source puts the manifest's values back.
+    `wait` is how many seconds it waits for another writer.
 
     Raises:
         PathError: there is no catalogue.
@@ -38,7 +40,7 @@ def patch_items(path: str | Path, changes: Mapping[str, Facts]) -> PatchReport:
     for facts in changes.values():
         check_facts(facts, IDENTITY | OF_PHOTOS)
     folder = open_folder(Path(path))
-    with writer(folder) as (rows, copies):
+    with writer(folder, wait) as (rows, copies):
         ingest.clear(rows, copies)
         found = named(folder, rows, list(changes), undone="nothing is changed")
         told = [(row, _patched(row.photo, changes[row.photo.item_id])) for row in found]

@@ -23,6 +23,7 @@ from twinset.records import Photo, Pixels, Vectors
 from twinset.served import PutReport
 from twinset.store import received
 from twinset.store.copies import Copies, Copy
+from twinset.store.lock import WAIT_SECONDS
 from twinset.store.received import SOURCE
 from twinset.store.rows import Rows
 from twinset.store.schema import Row
@@ -88,13 +89,15 @@ def put_item(
     *,
     embedder_of: Callable[[Version], Embedder] | None = None,
     decode: Decode = photo_files.decode,
+    wait: float = WAIT_SECONDS,
 ) -> PutReport:
     """Makes an item of the source `api` what is given: all its photos, and all that is said of it, at once.
 
     `attributes` are a manifest's columns, `category`, `price`, `box` and others, said of every photo. The first one
     is the view `main` where no `view` is said. Photos are kept without metadata (`stripped`), the same one once;
     what the item holds already is not embedded again. `embedder_of` gives the embedder of the live version where
-    the caller keeps one; else its bundle is opened. `decode` is `photos.decode`, or does the same elsewhere.
+    the caller keeps one; else its bundle is opened. `decode` is `photos.decode`, or does the same elsewhere;
+    `wait` is how many seconds it waits for another writer.
 
     Raises:
         PathError: there is no catalogue.
@@ -111,7 +114,7 @@ def put_item(
         raise UsageError(f"{len(photos)} photos are given", f"give 1 to {MOST_PHOTOS}")
     given = _given(item_id, photos, attributes, decode)
     folder = open_folder(Path(path))
-    with writer(folder) as (rows, copies):
+    with writer(folder, wait) as (rows, copies):
         ingest.clear(rows, copies)
         old = _own(rows, item_id)
         version = rows.live()
@@ -129,7 +132,7 @@ def put_item(
     return item.report(item_id)
 
 
-def delete_item(path: str | Path, item_id: str) -> int:
+def delete_item(path: str | Path, item_id: str, *, wait: float = WAIT_SECONDS) -> int:
     """Takes an item of the source `api` away, with its photos; returns the count of photos.
 
     Raises:
@@ -140,7 +143,7 @@ def delete_item(path: str | Path, item_id: str) -> int:
 
     """
     folder = open_folder(Path(path))
-    with writer(folder) as (rows, copies):
+    with writer(folder, wait) as (rows, copies):
         ingest.clear(rows, copies)
         try:
             named(folder, rows, [item_id], undone="nothing is removed")

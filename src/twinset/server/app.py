@@ -40,7 +40,7 @@ _PICTURES: Final = 256
 _AT_A_GPU: Final = 32
 """Threads beside a GPU, at most, however many photos it embeds at once: a guess, as none was at hand."""
 _CHANGES: Final = 16
-"""Changes that wait for each other: there is one writer."""
+"""Changes of a catalogue that wait for each other: it has one writer."""
 
 
 def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSettings | None = None) -> FastAPI:
@@ -88,7 +88,7 @@ def _service(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSett
         settings=settings,
         desk=desk,
         thumbnails=Desk(_PICTURES, threads=1),
-        changes=Desk(_CHANGES, threads=1),
+        changes={name: Desk(_CHANGES, threads=1) for name in catalogues},
         decoders=decoders,
         memory=Memory(),
         turnstile=Turnstile(settings),

@@ -1,5 +1,6 @@
 """The first that every request meets: by which name, from which page, and what each answer carries."""
 
+import asyncio
 import logging
 import uuid
 from typing import Final
@@ -78,6 +79,11 @@ class Guard:
 
         try:
             await self._app(scope, receive, watched)
+        except asyncio.CancelledError:  # the time is up in which what was accepted is answered
+            if begun:
+                raise
+            stopping = RequestError("not_ready", "the server is stopping", "ask again", after=5)
+            await problem(stopping, scope["state"])(scope, receive, send)
         except Exception as error:
             if begun:
                 raise

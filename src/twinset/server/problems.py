@@ -84,7 +84,10 @@ def problem(error: TwinsetError, state: MutableMapping[str, Any]) -> Response:
     told = _told(error)
     request_id, state["code"] = state["request_id"], told.code
     if told is not error:
-        _LOG.error("%s", error, extra={"facts": {"request_id": request_id}})
+        foreseen = isinstance(error, ResourceError)
+        _LOG.log(
+            logging.WARNING if foreseen else logging.ERROR, "%s", error, extra={"facts": {"request_id": request_id}}
+        )
     facts: dict[str, Any] = {
         "type": f"urn:twinset:{told.code}",
         "title": told.code.replace("_", " "),

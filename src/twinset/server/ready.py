@@ -60,7 +60,7 @@ class Readiness:
                     self._note(name, looking)
                 await asyncio.sleep(_EVERY)
         finally:
-            self._desk.close()
+            await asyncio.to_thread(self._desk.close)  # a look may still be under way
 
     def _look(self, name: str, catalogue: Catalogue) -> CatalogueState | None:
         """What the catalogue answers of itself; None where nothing has changed since it last did."""
@@ -82,6 +82,8 @@ class Readiness:
         self._broken.discard(name)
         state = looked.result()
         if state is not None:
+            if self._seen.get(name, (0, 0))[0] != state.version:
+                _LOG.info("catalogue %s answers with version %d", name, state.version)
             self._seen[name] = state.version, state.sequence
             facts = {"photos": state.photos, "items": state.items}
             self._telemetry.holds(name, facts | {"version": state.version, "sequence": state.sequence})

@@ -19,6 +19,7 @@ from twinset.errors import ResourceError
 from twinset.server.protocol import within
 from twinset.settings import ServeSettings
 
+_LOG: Final = logging.getLogger(__name__)
 _DRAIN: Final = 17
 """Seconds for what has been accepted to be answered."""
 _LAST: Final = 0.5
@@ -48,7 +49,6 @@ def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None
         http=within(settings.receive_seconds, _most_connections()),
         ws="none",
         lifespan="on",
-        loop="auto",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -75,8 +75,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._when_started()
+        _LOG.info("listening")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        _LOG.info("stopping: what was accepted is answered")
         for server in self.servers:
             server.close()
         headers = self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]

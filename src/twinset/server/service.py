@@ -36,7 +36,7 @@ class Service:
     settings: ServeSettings
     desk: Desk
     thumbnails: Desk
-    changes: Desk
+    changes: Mapping[str, Desk]
     decoders: Decoders
     memory: Memory
     turnstile: Turnstile
@@ -63,7 +63,8 @@ class Service:
         """Serves who waits, then ends decoders and closes files."""
         self.desk.close()
         self.thumbnails.close()
-        self.changes.close()
+        for desk in self.changes.values():
+            desk.close()
         self.decoders.close()
         if self.events is not None:
             self.events.close()

@@ -19,6 +19,8 @@ from twinset.server.service import Served, admin
 
 router: Final = APIRouter(prefix="/v1", dependencies=[Depends(admin)], tags=["admin"])
 _CHANGE: Final = (*CHANGING, "admin_only", "usage", "catalogue_busy", "read_only", "disk_full")
+_WAIT: Final = 1.0
+"""Seconds for the writer's lock: who holds it longer, an `index` run, holds it for long."""
 _SHAPE: Final = "send {item_id: {field: value, or null to remove it}}, values as text"
 
 
@@ -32,13 +34,14 @@ _SHAPE: Final = "send {item_id: {field: value, or null to remove it}}, values as
 )
 async def put(request: Request, item_id: ItemId, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """An item with its photos, in place of what it was; its attributes are the part `attributes`, as JSON."""
-    _, catalogue = service.catalogue(asked.catalogue)
-    service.changes.check()
+    name, catalogue = service.catalogue(asked.catalogue)
+    desk = service.changes[name]
+    desk.check()
     photos, texts = await intake.form(request, MOST_PHOTOS, ("attributes",))
     facts = _facts(texts.get("attributes", "{}"))
-    with service.changes.place():
-        put_here = partial(put_item, catalogue.path, item_id, photos, facts)
-        report = await service.changes.run(
+    with desk.place():
+        put_here = partial(put_item, catalogue.path, item_id, photos, facts, wait=_WAIT)
+        report = await desk.run(
             partial(put_here, embedder_of=catalogue.embedder_of, decode=service.decoders.decode)
         )
     return JSONResponse(report.to_json())
@@ -53,9 +56,10 @@ async def put(request: Request, item_id: ItemId, asked: Annotated[Which, Query()
 )
 async def delete(item_id: ItemId, asked: Annotated[Which, Query()], service: Served) -> Removed:
     """Takes an item away that was put here."""
-    _, catalogue = service.catalogue(asked.catalogue)
-    with service.changes.place():
-        count = await service.changes.run(partial(delete_item, catalogue.path, item_id))
+    name, catalogue = service.catalogue(asked.catalogue)
+    desk = service.changes[name]
+    with desk.place():
+        count = await desk.run(partial(delete_item, catalogue.path, item_id, wait=_WAIT))
     return Removed(count)
 
 
@@ -69,11 +73,12 @@ async def delete(item_id: ItemId, asked: Annotated[Which, Query()], service: Ser
 )
 async def patch(request: Request, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """Attributes of many items at once; nothing is embedded, and the next search sees them."""
-    _, catalogue = service.catalogue(asked.catalogue)
-    service.changes.check()
+    name, catalogue = service.catalogue(asked.catalogue)
+    desk = service.changes[name]
+    desk.check()
     changes = _changes(await intake.json_body(request))
-    with service.changes.place():
-        report = await service.changes.run(partial(patch_items, catalogue.path, changes))
+    with desk.place():
+        report = await desk.run(partial(patch_items, catalogue.path, changes, wait=_WAIT))
     return JSONResponse(report.to_json())
 
 

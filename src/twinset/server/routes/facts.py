@@ -1,5 +1,6 @@
 """`/v1/catalogue`, `/v1/limits`, `/v1/events`, `/healthz`, `/readyz`, `/metrics`."""
 
+from dataclasses import asdict
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -36,17 +37,8 @@ async def catalogue(asked: Annotated[Which, Query()], service: Served) -> Served
     """What the catalogue holds, and by which model it answers."""
     name, opened = service.catalogue(asked.catalogue)
     with service.thumbnails.place():
-        info = await service.thumbnails.run(opened.info)
-    return ServedCatalogue(
-        name=name,
-        names=tuple(service.catalogues),
-        photos=info.photos,
-        items=info.items,
-        bundle=info.bundle,
-        fingerprint=info.fingerprint,
-        version=info.version,
-        built=info.built,
-    )
+        summary = await service.thumbnails.run(opened.summary)
+    return ServedCatalogue(name=name, names=tuple(service.catalogues), **asdict(summary))
 
 
 @router.get(
