@@ -218,7 +218,9 @@ REFUSED: list[tuple[Callable[[Client, Path], object], type[TwinsetError], str]] 
     (lambda client, photo: client.search(photo.parent / "none.png"), PathError, "cannot be read"),
     (lambda client, photo: client.put_item("i001", [photo]), SourceError, "i001"),
     (lambda client, photo: client.put_item("x", [photo], {"item_id": "y"}), UsageError, "no field to set"),
-    (lambda client, photo: client.item(""), UsageError, "is empty"),
+    (lambda client, photo: client.item(""), UsageError, "item_id is ''"),
+    (lambda client, photo: client.delete_item(".."), UsageError, r"item_id is '\.\.': no address can carry it"),
+    (lambda client, photo: client.photo("."), UsageError, r"photo_id is '\.'"),
 ]
 
 
@@ -243,6 +245,14 @@ def test_the_search_key_changes_nothing(url: str, photo: Path) -> None:
         nobody.limits()
     with Client(url, key=KEY, catalogue="other") as lost, pytest.raises(RequestError, match="no catalogue 'other'"):
         lost.search(photo)
+
+
+def test_one_photo_is_put_as_it_is_searched(client: Client, photo: Path) -> None:
+    """By its path or its bytes, not letter by letter; and taken away again."""
+    for given in (str(photo), photo.read_bytes()):
+        assert client.put_item("put", given, {"category": "TOPS/Tee"}).photos == 1
+    assert client.item("put").category == "TOPS/Tee"
+    assert client.delete_item("put") == 1
 
 
 def test_many_at_once(url: str, photo: Path, client: Client) -> None:

@@ -138,9 +138,9 @@ class Client:
         self._ask(calls.event(query_id, item_id, position, kind))
 
     def put_item(
-        self, item_id: str, photos: Sequence[Given], attributes: Mapping[str, str] | None = None
+        self, item_id: str, photos: Given | Sequence[Given], attributes: Mapping[str, str] | None = None
     ) -> PutReport:
-        """Makes an item what is given: all its photos, and its fields as a manifest's columns (admin key).
+        """Makes an item what is given: one photo or all that it has, and its fields as a manifest's columns (admin key).
 
         Raises:
             PathError, PhotoError: a photo is not there, or is refused.

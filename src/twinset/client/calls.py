@@ -65,7 +65,7 @@ def search(
         UsageError: there is no photo.
 
     """
-    given = _photos([photo] if isinstance(photo, Given) else photo)
+    given = _photos(photo)
     part = None if box is None else ",".join(repr(float(side)) for side in box)
     parameters = _pairs(_asked(k, options) | {"box": part, "boxes": boxes, "explain": explain})
     call = "POST", "/v1/search", record(Answer), parameters
@@ -88,13 +88,18 @@ def feedback(
 
 
 def item(item_id: str) -> Call[Item]:
-    """An item: its photos and attributes."""
+    """An item: its photos and attributes.
+
+    Raises:
+        UsageError: no address can carry the id.
+
+    """
     return Call("GET", _item(item_id), record(Item))
 
 
 def photo(photo_id: str, size: Size) -> Call[bytes]:
     """A photo as a JPEG."""
-    return Call("GET", f"/v1/photos/{quote(photo_id, safe='')}", whole, _pairs({"size": size}))
+    return Call("GET", f"/v1/photos/{_segment('photo_id', photo_id)}", whole, _pairs({"size": size}))
 
 
 def facets(where: Sequence[str]) -> Call[dict[str, dict[str, int]]]:
@@ -118,12 +123,12 @@ def event(query_id: str, item_id: str, position: int, kind: Kind) -> Call[None]:
     return Call("POST", "/v1/events", nothing, body=_json(told))
 
 
-def put_item(item_id: str, given: Sequence[Given], attributes: Mapping[str, str]) -> Call[PutReport]:
+def put_item(item_id: str, given: Given | Sequence[Given], attributes: Mapping[str, str]) -> Call[PutReport]:
     """An item with all its photos.
 
     Raises:
         PathError, PhotoError: a photo is not there, is too large, or is none.
-        UsageError: there is no photo.
+        UsageError: there is no photo, or no address can carry the id.
 
     """
     told = (("attributes", json.dumps(dict(attributes))),)
@@ -141,10 +146,11 @@ def patch_items(changes: Mapping[str, Facts]) -> Call[PatchReport]:
     return Call("PATCH", "/v1/items", record(PatchReport), body=body)
 
 
-def _photos(given: Sequence[Given]) -> tuple[Photo, ...]:
-    if not given:
+def _photos(given: Given | Sequence[Given]) -> tuple[Photo, ...]:
+    several = [given] if isinstance(given, Given) else given
+    if not several:
         raise UsageError("there is no photo", "give one photo")
-    return tuple(_photo(one) for one in given)
+    return tuple(_photo(one) for one in several)
 
 
 def _photo(given: Given) -> Photo:
@@ -154,9 +160,14 @@ def _photo(given: Given) -> Photo:
 
 
 def _item(item_id: str) -> str:
-    if not item_id:
-        raise UsageError("item_id is empty", "name an item")
-    return f"/v1/items/{quote(item_id, safe='')}"
+    return f"/v1/items/{_segment('item_id', item_id)}"
+
+
+def _segment(name: str, given: str) -> str:
+    """An id in an address; dots alone would lead elsewhere, however they are written (WHATWG URL, 4.1)."""
+    if given in ("", ".", ".."):
+        raise UsageError(f"{name} is {given!r}", "no address can carry it: give another id")
+    return quote(given, safe="")
 
 
 def _asked(k: int, options: Mapping[str, object]) -> dict[str, object]:

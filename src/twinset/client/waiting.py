@@ -95,7 +95,7 @@ class AsyncClient:
         await self._ask(calls.event(query_id, item_id, position, kind))
 
     async def put_item(
-        self, item_id: str, photos: Sequence[Given], attributes: Mapping[str, str] | None = None
+        self, item_id: str, photos: Given | Sequence[Given], attributes: Mapping[str, str] | None = None
     ) -> PutReport:
         """As `Client.put_item`."""
         return await self._ask(calls.put_item(item_id, photos, attributes or {}))
