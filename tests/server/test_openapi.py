@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from shops import build, shop
-from twinset.errors import http_status, of_code
+from twinset.errors import PHOTO_CODES, REQUEST_CODES, http_status, of_code
 from twinset.server.app import create_app
 
 FROZEN = Path(__file__).parents[2] / "docs/openapi.json"
@@ -77,6 +77,23 @@ def test_answers_and_refusals_have_their_schemas(app: FastAPI) -> None:
                 assert {http_status(code) for code in codes} == {int(status)}, f"{name}: {status}"
                 assert all(of_code(code, "") for code in codes), f"{name}: {codes}"
     assert "HTTPValidationError" not in told["components"]["schemas"]
+
+
+def test_the_page_has_every_problem_by_its_status(app: FastAPI) -> None:
+    """docs/serve.md's table has the codes of the description and the tree, each beside the tree's status."""
+    page = FROZEN.with_name("serve.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Problems\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE)
+    written = [(code, int(status)) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)]
+    codes = REQUEST_CODES.keys() | PHOTO_CODES.keys()
+    answered = {
+        code
+        for _, operation in operations(app.openapi())
+        for status, answer in operation["responses"].items()
+        if int(status) >= 400
+        for code in re.findall(r"`(\w+)`", answer["description"])
+    }
+    assert sorted(written) == sorted((code, http_status(code)) for code in answered | codes)
 
 
 def test_changes_ask_for_the_admin_key(app: FastAPI) -> None:

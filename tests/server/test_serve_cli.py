@@ -33,6 +33,7 @@ Out = pytest.CaptureFixture[str]
 ADMIN = "an-admin-key-of-the-tests"
 STARTING, STOPPING = 60, 20
 ROOT = Path(__file__).parents[2]
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TWINSET_")}
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def serving(log: Path, *arguments: str, **variables: str) -> Iterator[Running]:
     with (
         log.open("w", encoding="utf-8") as errors,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | variables
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=CLEAN | variables
         ) as process,
     ):
         try:
@@ -113,7 +114,8 @@ def running(place: Path) -> Iterator[Running]:
     """A server of two catalogues; Ctrl-C ends it well."""
     folder = place.parent
     two = ("-c", f"de={place}", "-c", f"jp={place}")
-    with serving(folder / "log", *two, "--events", str(folder / "events"), TWINSET_ADMIN_KEY=ADMIN) as server:
+    events = str(folder / "events")
+    with serving(folder / "log", *two, "--events", events, TWINSET_ADMIN_KEY=ADMIN, TWINSET_ADMIN="") as server:
         yield server
         assert server.end(signal.SIGINT) == 0, server.log.read_text(encoding="utf-8")
 
@@ -153,6 +155,13 @@ def test_the_log_tells_requests_and_nothing_of_queries(running: Running, photo: 
     text = running.log.read_text(encoding="utf-8")
     for word in ("bramblewick", "tumbledown", "quillfeather", ADMIN, "healthz"):
         assert word not in text
+
+
+def test_the_log_tells_variables_that_are_not_read(running: Running) -> None:
+    """By their names alone: a value may be a key."""
+    first = json.loads(running.log.read_text(encoding="utf-8").splitlines()[0])
+    assert (first["level"], first["logger"]) == ("warning", "twinset.cli.serve")
+    assert first["message"] == "variables that are no settings, and are not read: TWINSET_ADMIN"
 
 
 def test_clicks_are_noted_and_told(running: Running, place: Path, photo: bytes, capsys: Out) -> None:
@@ -201,7 +210,7 @@ def test_a_taken_address_is_refused(running: Running, place: Path) -> None:
     """With 5, and in one line."""
     port = str(urlsplit(running.told["address"]).port)
     command = [sys.executable, "-m", "twinset", "serve", "-c", str(place), "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=STARTING)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=STARTING, env=CLEAN)
     assert (done.returncode, done.stdout) == (5, "")
     assert "Address already in use: choose another --host or --port" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -1,6 +1,7 @@
 """Settings of `serve`: from flags, the environment and a file, each with where it came from; and their page."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twinset.cli import admin
 from twinset.cli.config import configure, unread
 from twinset.cli.main import main
-from twinset.errors import PHOTO_CODES, REQUEST_CODES, PathError, UsageError
+from twinset.errors import PathError, UsageError
 from twinset.server.telemetry import Telemetry
 from twinset.settings import ServeSettings
 
@@ -22,14 +24,14 @@ ROOT = Path(__file__).parents[2]
 
 def test_deployments_set_what_is_read() -> None:
     """Every variable in them is a setting's."""
-    for name in ("Dockerfile", "compose.yaml", "deploy/twinset.service", "docs/serve.md"):
+    for name in ("Dockerfile", "compose.yaml", "deploy/twinset.service", "docs/serve.md", "docs/deploy.md"):
         told = re.findall(r"TWINSET_[A-Z_]*[A-Z]", (ROOT / name).read_text(encoding="utf-8"))
         assert told
         assert unread(dict.fromkeys(told, "")) == [], name
 
 
 def test_everything_is_documented() -> None:
-    """docs/serve.md has each setting, route, code of a problem and metric."""
+    """docs/serve.md has each setting, route and metric; its codes are held in test_openapi.py."""
     page = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
     variables = {f"TWINSET_{name.upper()}" for name in GIVEN}
     metrics = set(re.findall(r"^# TYPE (twinset_\w+?)(?:_created)? ", Telemetry().page().decode(), re.MULTILINE))
@@ -42,7 +44,7 @@ def test_everything_is_documented() -> None:
         "/v1/limits",
     }
     routes |= {"/v1/items/{item_id}/similar", "/v1/feedback", "/v1/events", "/healthz", "/readyz", "/metrics"}
-    for name in variables | routes | metrics | PHOTO_CODES.keys() | REQUEST_CODES.keys():
+    for name in variables | routes | metrics:
         assert f"`{name}`" in page, name
 
 
@@ -197,4 +199,19 @@ def test_doctor_shows_settings_and_origins(tmp_path: Path, monkeypatch: pytest.M
     assert ADMIN not in said
     monkeypatch.setenv("TWINSET_HOST", "0.0.0.0")
     assert main(["doctor"]) == 1
-    assert "set a search key (--key, TWINSET_KEY)" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "set a search key (--key, TWINSET_KEY)" in out
+    assert "serve: 0.0.0.0 can be reached from other machines" in err
+
+
+def test_doctor_tells_that_serving_is_not_installed(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    """Where something is set for it, with the exact command; else nobody asked for it."""
+    for name in os.environ:
+        if name.startswith("TWINSET_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(admin, "NEEDED", ("no_such_library",))
+    assert main(["doctor"]) == 0
+    monkeypatch.setenv("TWINSET_RATE", "9")
+    assert main(["doctor"]) == 1
+    told = 'serve: serving needs the extra `serve` (no_such_library is missing): pip install "twinset[serve]"'
+    assert told in " ".join(capsys.readouterr().err.split())

@@ -12,8 +12,19 @@ from twinset import doctor
 from twinset.catalogue import Catalogue
 from twinset.catalogue.repair import repair as mend
 from twinset.cli import config
-from twinset.cli.output import CatalogueDir, Json, Quiet, SettingsFile, Talk, print_json, print_line, print_table
-from twinset.errors import CatalogueError, GateError, TwinsetError
+from twinset.cli.output import (
+    CatalogueDir,
+    Json,
+    Quiet,
+    SettingsFile,
+    Talk,
+    print_json,
+    print_line,
+    print_table,
+    require_extra,
+)
+from twinset.cli.serve import NEEDED
+from twinset.errors import CatalogueError, GateError, MissingExtraError, TwinsetError
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -88,7 +99,7 @@ def doctor_command(settings: SettingsFile = None, json: Json = False, quiet: Qui
     else:
         print_table(["", "", ""], [[f.name, f.value, "" if f.ok else f"! {f.mend}"] for f in findings])
     if bad:
-        raise GateError(f"{bad[0].name} is {bad[0].value}", bad[0].mend)
+        raise GateError(f"{bad[0].name}: {bad[0].value}", bad[0].mend)
 
 
 def _serving(file: Path | None) -> list[doctor.Finding]:
@@ -98,4 +109,15 @@ def _serving(file: Path | None) -> list[doctor.Finding]:
         return [doctor.Finding("serve", error.message, ok=False, mend=error.mend)]
     told = doctor.serving(found.settings, found.catalogues, found.origins)
     unread = config.unread(os.environ)
-    return [*told, doctor.Finding("not read", ", ".join(unread))] if unread else told
+    return [*_extra(found), *told, *([doctor.Finding("not read", ", ".join(unread))] if unread else [])]
+
+
+def _extra(found: config.Config) -> list[doctor.Finding]:
+    """Whether serving is installed, where something has been set for it."""
+    if set(found.origins.values()) == {config.DEFAULT}:
+        return []
+    try:
+        require_extra("serve", NEEDED, "serving needs")
+    except MissingExtraError as error:
+        return [doctor.Finding("serve", error.message, ok=False, mend=error.mend)]
+    return []

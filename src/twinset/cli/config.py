@@ -15,6 +15,8 @@ Value = str | int | float | bool | tuple[str, ...]
 PREFIX: Final = "TWINSET_"
 """In front of a setting's name in capitals: its variable."""
 FILE: Final = f"{PREFIX}SETTINGS"
+DEFAULT: Final = "default"
+"""Where a setting comes from that nobody has set."""
 _CATALOGUE: Final = "catalogue"
 _TYPES: Final[Mapping[str, Any]] = {_CATALOGUE: tuple[str, ...]} | {
     name: str if get_origin(wanted) is Literal else wanted for name, wanted in get_type_hints(ServeSettings).items()
@@ -61,7 +63,7 @@ def configure(
         (f"file {path}", _from_file(path) if path else {}),
     )
     values: dict[str, Any] = {}
-    origins = dict.fromkeys(_TYPES, "default")
+    origins = dict.fromkeys(_TYPES, DEFAULT)
     for origin, layer in reversed(layers):
         values |= layer
         origins |= dict.fromkeys(layer, origin)

@@ -1,5 +1,6 @@
 """`serve`, `events`."""
 
+import logging
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ import typer
 
 from twinset.catalogue import Catalogue
 from twinset.cli import logs
-from twinset.cli.config import Config, configure
+from twinset.cli.config import Config, configure, unread
 from twinset.cli.output import Json, Quiet, SettingsFile, Talk, print_json, print_line, print_table, require_extra
 from twinset.errors import UsageError
 from twinset.runtime import Device, check_device
@@ -20,7 +21,8 @@ from twinset.runtime import Device, check_device
 if TYPE_CHECKING:
     from twinset.server.events import Rates
 
-_NEEDED: Final = ("fastapi", "prometheus_client", "python_multipart", "starlette", "threadpoolctl", "uvicorn")
+_LOG: Final = logging.getLogger(__name__)
+NEEDED: Final = ("fastapi", "prometheus_client", "python_multipart", "starlette", "threadpoolctl", "uvicorn")
 _OnDevice = Annotated[
     Device | None,
     typer.Option(
@@ -77,7 +79,7 @@ def serve_command(
     quiet: Quiet = False,
 ) -> None:
     """Answers over HTTP until it is told to stop, and answers then what it has accepted."""
-    require_extra("serve", _NEEDED, "serving needs")
+    require_extra("serve", NEEDED, "serving needs")
     flags = {
         "catalogue": _listed(catalogue),
         "host": host,
@@ -134,6 +136,8 @@ def _serve(config: Config, *, json: bool, quiet: bool) -> None:
         sys.stdout.flush()
 
     logs.configure(quiet=quiet)
+    if foreign := unread(os.environ):
+        _LOG.warning("variables that are no settings, and are not read: %s", ", ".join(foreign))
     with ExitStack() as opened:
         catalogues = {name: Catalogue(place, config.settings.device) for name, place in config.catalogues.items()}
         for catalogue in catalogues.values():
