@@ -1,4 +1,4 @@
-# A server of catalogues: docs/serve.md tells how it is run. Nothing in the image is written to, and nobody is root.
+# A server of catalogues: docs/deploy.md tells how it is run. Nothing in the image is written to, and nobody is root.
 FROM python:3.13-slim AS built
 WORKDIR /source
 COPY . .
@@ -6,7 +6,8 @@ RUN python -m venv /opt/twinset \
     && /opt/twinset/bin/pip install --no-cache-dir --constraint constraints.txt '.[serve]'
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin twinset
+RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin twinset \
+    && install --directory --owner twinset --group twinset --mode 700 /events
 COPY --from=built /opt/twinset /opt/twinset
 ENV PATH=/opt/twinset/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -140,7 +140,7 @@ class Client:
     def put_item(
         self, item_id: str, photos: Given | Sequence[Given], attributes: Mapping[str, str] | None = None
     ) -> PutReport:
-        """Makes an item what is given: one photo or all that it has, and its fields as a manifest's columns (admin key).
+        """Makes an item what is given: one photo or more, and its fields as a manifest's columns (admin key).
 
         Raises:
             PathError, PhotoError: a photo is not there, or is refused.
