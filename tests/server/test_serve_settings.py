@@ -28,6 +28,8 @@ def test_deployments_set_what_is_read() -> None:
         told = re.findall(r"TWINSET_[A-Z_]*[A-Z]", (ROOT / name).read_text(encoding="utf-8"))
         assert told
         assert unread(dict.fromkeys(told, "")) == [], name
+    found = configure({}, {}, ROOT / "deploy/serve.toml")
+    assert (found.catalogues, found.settings.loopback) == ({"shop": Path("/var/lib/twinset/shop")}, True)
 
 
 def test_everything_is_documented() -> None:

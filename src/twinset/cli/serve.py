@@ -136,13 +136,14 @@ def _serve(config: Config, *, json: bool, quiet: bool) -> None:
         sys.stdout.flush()
 
     logs.configure(quiet=quiet)
-    if foreign := unread(os.environ):
-        _LOG.warning("variables that are no settings, and are not read: %s", ", ".join(foreign))
     with ExitStack() as opened:
         catalogues = {name: Catalogue(place, config.settings.device) for name, place in config.catalogues.items()}
         for catalogue in catalogues.values():
             opened.enter_context(catalogue)
-        serve(create_app(catalogues, config.settings), config.settings, listening)
+        app = create_app(catalogues, config.settings)
+        if foreign := unread(os.environ):
+            _LOG.warning("variables that are no settings, and are not read: %s", ", ".join(foreign))
+        serve(app, config.settings, listening)
 
 
 def events_command(
