@@ -23,7 +23,7 @@ class ServedCatalogue:
 
 @dataclass(frozen=True, slots=True)
 class ServedLimits:
-    """Every limit that a request can meet; of searches a minute (by address) and a day (by key), 0 is none."""
+    """Every limit that a request can meet; of searches a minute (by address) and a day (in all), 0 is none."""
 
     body_bytes: int
     json_bytes: int

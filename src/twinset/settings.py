@@ -10,6 +10,8 @@ from twinset.runtime import Device, check_device
 
 _LEAST_KEY: Final = 16
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_NUMBER: Final = re.compile(r"(?:^|\.)(?:\d+|0[xX][0-9a-fA-F]*)\]?$")
+"""At the end of a host: the system takes `0` for all addresses, `127.1` for one."""
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
 
 
@@ -19,11 +21,12 @@ class ServeSettings:
 
     `key` is asked of everybody who searches, `admin_key` of who changes something; empty, nobody is asked, and
     nothing can be changed. `public` lets anybody search at another than a loopback address, each address `rate`
-    times a minute. `quota` is how many searches a day the key may do, 0 for any number. `allow_host` are names by
-    which the server is reached beside `host`, `allow_origin` the pages elsewhere that may search, `trusted_proxy`
-    the addresses or networks whose `X-Forwarded-For` counts. `queue` requests wait or are served at once; a request
-    has arrived whole after `receive_seconds`. `device` is where `twinset serve` opens catalogues to embed searched
-    photos. `events` is the file that clicks are written to, empty for none.
+    times a minute. `quota` is how many searches a day all may do together, the admin's left out, 0 for any number;
+    a process counts for itself, from nothing. `allow_host` are names by which the server is reached beside `host`,
+    `allow_origin` the pages elsewhere that may search, `trusted_proxy` the addresses or networks whose
+    `X-Forwarded-For` counts. `queue` requests wait or are served at once; a request has arrived whole after
+    `receive_seconds`. `device` is where `twinset serve` opens catalogues to embed searched photos. `events` is the
+    file that clicks are written to, empty for none.
 
     Raises:
         UsageError: a value is out of its range, or two do not go together.
@@ -77,14 +80,12 @@ class ServeSettings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine reaches the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
+        address = _address(self.host)
+        return self.host == "localhost" or (address is not None and address.is_loopback)
 
     def _check_names(self) -> None:
+        if _address(self.host) is None and (not _NAME.fullmatch(self.host.lower()) or _NUMBER.search(self.host)):
+            raise UsageError(f"host is {self.host!r}", "name an address (0.0.0.0 is all of them), or a host")
         for host in self.allow_host:
             if not _NAME.fullmatch(host):
                 raise UsageError(f"allow_host is {host!r}", "name a host in small letters, without a port")
@@ -98,3 +99,10 @@ class ServeSettings:
                 raise UsageError(
                     f"trusted_proxy is {network!r}", "name an address, or a network as 10.0.0.0/8"
                 ) from error
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None

@@ -90,9 +90,11 @@ def _refused(refusal: Refusal) -> tuple[bytes]:
 
 
 def _confine() -> None:
-    """No file is opened or grows, no connection and no process begins, memory is bounded, and the process dies
-    with the one that began it.
+    """No file is opened or grows, no connection and no process begins, memory is bounded, nothing is said in the
+    server's log, and the process dies with the one that began it.
     """
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stderr.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when its socket does, after the last answer
     if sys.platform != "linux":
         return

@@ -133,7 +133,8 @@ class _Process:
 
 
 def _begun(descriptor: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "twinset.server.decoder", str(descriptor)]
+    # -P: where the server was started from there may be a `numpy.py` that is not ours
+    command = [sys.executable, "-P", "-m", "twinset.server.decoder", str(descriptor)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(  # noqa: S603 - our own module

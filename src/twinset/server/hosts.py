@@ -1,15 +1,19 @@
 """By which name a server is asked, from which page, and from which address."""
 
 import ipaddress
+import logging
 import re
+import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from twinset.errors import RequestError
 from twinset.settings import ServeSettings
 
+_LOG: Final = logging.getLogger(__name__)
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?\.?)(?::\d{1,5})?")
+_PORTED: Final = re.compile(r"\[(?P<six>[^\]]*)\](:\d{1,5})?|(?P<four>[\d.]+):\d{1,5}")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _ANY: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - a name that nobody is reached by
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
@@ -25,6 +29,7 @@ class Doors:
     names: frozenset[str]
     origins: frozenset[str]
     proxies: tuple[Network, ...]
+    _warned: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: ServeSettings) -> "Doors":
@@ -75,7 +80,15 @@ class Doors:
         address = _address(peer)
         while told and address is not None and any(address in network for network in self.proxies):
             address = _address(told.pop())
+            if address is None:
+                self._warn()
         return _counted(address) if address else peer
+
+    def _warn(self) -> None:
+        """Says once what else shows only when customers are refused for what others ask."""
+        if not self._warned.is_set():
+            self._warned.set()
+            _LOG.warning("a trusted proxy's X-Forwarded-For names no address: all who come by it count as one")
 
 
 def _same(origin: str, host: str) -> bool:
@@ -87,8 +100,9 @@ def _bracketed(host: str) -> str:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    ported = _PORTED.fullmatch(text)
     try:
-        found = ipaddress.ip_address(text.strip("[]"))
+        found = ipaddress.ip_address((ported["six"] or ported["four"]) if ported else text)
     except ValueError:
         return None
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None

@@ -1,6 +1,10 @@
-"""How often somebody may ask: so many times a minute by address, so many a day in all."""
+"""How often somebody may ask: so many times a minute by address, so many a day in all.
+
+A day begins with its first search; a process counts for itself, and from nothing.
+"""
 
 import hmac
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -27,7 +31,7 @@ class Turnstile:
         self._quota = settings.quota
         self._clock = clock
         self._lock = threading.Lock()
-        self._day, self._used = clock(), 0
+        self._day, self._used = -math.inf, 0
 
     def is_admin(self, key: str | None) -> bool:
         """Whether a key is the admin's; the time it takes does not tell how near it was."""
@@ -60,7 +64,7 @@ class Turnstile:
         """Counts a search.
 
         Raises:
-            RequestError: the address has asked too often in the last minute, or the key's day is used up.
+            RequestError: the address has asked too often in the last minute, or the day's searches are used up.
 
         """
         if self.is_admin(key):
