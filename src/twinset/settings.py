@@ -10,7 +10,7 @@ from twinset.runtime import Device, check_device
 
 _LEAST_KEY: Final = 16
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
-_NUMBER: Final = re.compile(r"(?:^|\.)(?:\d+|0[xX][0-9a-fA-F]*)\]?$")
+_NUMBER: Final = re.compile(r"(?:^|[.\[])(?:\d+|0[xX][0-9a-fA-F]*)\]?$")
 """At the end of a host: the system takes `0` for all addresses, `127.1` for one."""
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
 

@@ -1,14 +1,19 @@
 """Forms that an attacker sends: broken, cut, swollen."""
 
+from collections.abc import Iterator
+
+import numpy as np
+
 from server.live import form
 
+KIND = "multipart/form-data; boundary=b"
 PHOTO = 'Content-Disposition: form-data; name="photo"; filename="a.jpg"'
 """The head of a part that is a photo."""
 
 
 def forms(photo: bytes) -> dict[str, tuple[str, bytes]]:
     """Broken forms by name: the content type, and the body; none may be answered 200."""
-    kind = "multipart/form-data; boundary=b"
+    kind = KIND
     good = form([(PHOTO, photo)])
     broken: dict[str, tuple[str, bytes]] = {
         "no boundary": ("multipart/form-data", good),
@@ -16,6 +21,9 @@ def forms(photo: bytes) -> dict[str, tuple[str, bytes]]:
         "another boundary": ("multipart/form-data; boundary=c", good),
         "quoted boundary, never closed": ('multipart/form-data; boundary="b', form([(PHOTO, photo)], "c")),
         "boundary of 64 KiB less": (f"multipart/form-data; boundary={'b' * 20_000}", good),
+        "boundary of line ends": ("multipart/form-data; boundary*=utf-8''%0d%0a", good),
+        "padded boundary": (kind, good.replace(b"--b\r", b"--b \r")),
+        "boundary in the photo": (kind, form([(PHOTO, photo + b"\r\n--bc")])),
         "boundary of odd bytes": ("multipart/form-data; boundary=\xff\xfe", good),
         "empty": (kind, b""),
         "only the end": (kind, b"--b--\r\n"),
@@ -61,6 +69,47 @@ def forms(photo: bytes) -> dict[str, tuple[str, bytes]]:
     heads = [f"{PHOTO}\r\nContent-Transfer-Encoding: {name}" for name in encodings]
     broken |= {head: (kind, form([(head, b"!" * 64)])) for head in heads}
     return broken | {f"cut at {at}": (kind, good[:at]) for at in (1, 3, 5, 20, 60, 75, 90, 95, 100, 120)}
+
+
+def floods() -> Iterator[tuple[str, bytes]]:
+    """Forms of 20 MiB by name, in which a parser stops at every few bytes, or at none."""
+    begin = form([(PHOTO, b"")]).removesuffix(b"\r\n--b--\r\n")
+    for filling in (b"\r\n--b\r", b"\r\n--bx", b"\r\n--b-", b"\r\n--", b"\r\n", b"--b", b"\r", b"-", b"\0"):
+        yield repr(filling), begin + filling * ((20 << 20) // len(filling))
+    yield "padding", begin + b"\r\n--b" + b" " * (20 << 20)
+    yield "behind the end", begin + b"\r\n--b--" + b"\r\n--b--" * (5 << 19)
+
+
+def mutants(photo: bytes, count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Forms whose lines are left out, doubled, exchanged or replaced by odd ones: content types and bodies."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    good = [b"--b", b"\r\n", PHOTO.encode(), b"\r\n", b"\r\n", photo, b"\r\n", b"--b", b"--", b"\r\n"]
+    odd = [
+        *(b"--b", b"--", b"-", b"\r", b"\n", b"\r\n", b"\0", b" ", b":", b";", b'"', b"=", b"b", b"\xff\xfe", b""),
+        *(b"\r\n--b\r\n", b"\r\n--b--\r\n", b"\r\n--b\t\r\n", b"Content-Type: image/png", b"X: y", b"a" * 5000),
+        *(PHOTO.replace(old, new).encode() for old, new in (('"', ""), ("photo", "attributes"), ("; ", ";;"))),
+        *(b"Content-Disposition: form-data", b"Content-Disposition: form-data; name*=utf-8''%ff%00; filename=a"),
+    ]
+    kinds = [KIND] * 12 + [
+        *("", "multipart/form-data", f"{KIND}; boundary=c", f"{KIND}; charset=utf-16", "multipart/form-data;b"),
+        *('multipart/form-data; boundary="b', "multipart/mixed; boundary=b", "MULTIPART/form-data; Boundary=b"),
+    ]
+    for _ in range(count):
+        lines = list(good)
+        for _ in range(int(rng.integers(1, 6))):
+            at, other = rng.integers(len(lines), size=2)
+            match int(rng.integers(5)):
+                case 0:
+                    del lines[at]
+                case 1:
+                    lines.insert(at, lines[other])
+                case 2:
+                    lines[at], lines[other] = lines[other], lines[at]
+                case 3:
+                    lines[at] = odd[rng.integers(len(odd))]
+                case _:
+                    lines[at : at + 1] = [lines[at][:other], odd[rng.integers(len(odd))], lines[at][other:]]
+        yield kinds[rng.integers(len(kinds))], b"".join(lines)
 
 
 def filenames() -> list[str]:

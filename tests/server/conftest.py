@@ -1,5 +1,6 @@
 """A real server that is attacked: what it holds before and after, and one query whose answer stays."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -71,8 +72,10 @@ def live(attacked: tuple[Live, Any]) -> Iterator[Live]:
     server, golden = attacked
     yield server
     assert answer(server) == golden
-    log = "".join(server.log)
+    lines = list(server.log)
     server.log.clear()
+    log = "".join(lines)
+    assert all(isinstance(json.loads(line), dict) for line in lines)
     assert '"fault"' not in log, log[-6000:]
     assert "Traceback" not in log, log[-6000:]
 

@@ -123,6 +123,21 @@ class Live:
         held = sum(map(_memory, children))
         return Facts(_memory(self.process.pid), len(handles), len(children), held, len(files))
 
+    def cpu(self) -> float:
+        """Seconds that its process has computed, the others that it has begun left out."""
+        told = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+    def forget_peaks(self) -> None:
+        """What its processes held at most is counted from now on."""
+        for pid in (self.process.pid, *self.children()):
+            with suppress(FileNotFoundError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+    def peaks(self) -> tuple[float, float]:
+        """MiB that its process held at most, and the processes that it has begun together."""
+        return _peak(self.process.pid), sum(map(_peak, self.children()))
+
     def open_files(self) -> list[str]:
         """What its file handles lead to."""
         links = Path(f"/proc/{self.process.pid}/fd").iterdir()
@@ -204,6 +219,15 @@ def _memory(pid: int) -> float:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _peak(pid: int) -> float:
+    """MiB that a process held at most; 0 where it has ended."""
+    try:
+        told = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return int(told.partition("VmHWM:")[2].split()[0]) / 2**10
 
 
 def _gathered(process: subprocess.Popen[str], log: list[str]) -> None:

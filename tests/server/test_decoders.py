@@ -121,6 +121,32 @@ def test_a_process_that_cannot_start_is_no_fault_of_the_photo(monkeypatch: pytes
         assert time.monotonic() - begun < 5
 
 
+def test_nothing_is_imported_from_where_the_server_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of anybody's may hold a module named as one of ours, or as one that we use."""
+    for name in ("numpy", "PIL", "socket", "twinset"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(3)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    decoders = Decoders(1)
+    assert np.array_equal(decoders.decode(SMALL).pixels, picture(1))
+    decoders.close()
+
+
+def test_a_process_says_nothing_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """Libraries write what they think of a photo to stderr, which is the server's log."""
+    torn = bytearray(encoded(picture(1), "TIFF", compression="tiff_lzw"))
+    torn[10:200] = b"\xff" * 190
+    decoders = Decoders(1)
+    with pytest.raises(PhotoError, match=r"."):
+        photos.decode(bytes(torn))
+    assert capfd.readouterr().err, "no library says anything here: take another photo"
+    with pytest.raises(PhotoError, match=r"."):
+        decoders.decode(bytes(torn))
+    decoders.close()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_photo_that_takes_too_long_is_given_up() -> None:
     """Its process is ended, and the next photo has a new one."""
     decoders = Decoders(1, patience=0.3)

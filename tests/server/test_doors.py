@@ -70,6 +70,7 @@ def test_a_server_for_others_has_its_own_names_alone() -> None:
     """Bound to every address it is reached by the names that are allowed, not by those of this machine."""
     doors = Doors.of(ServeSettings(host="0.0.0.0", public=True, allow_host=("shop.example",)))
     doors.check_host(["shop.example:443"])
+    assert not Doors.of(ServeSettings(host="0::0", public=True)).names
     for other in ("localhost", "0.0.0.0", "127.0.0.1"):
         with pytest.raises(RequestError, match="not reached by that name"):
             doors.check_host([other])
@@ -122,7 +123,15 @@ def test_an_allowed_page_may_search() -> None:
         ("10.0.0.1", "1.1.1.1, 198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
         ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.5:5000", "203.0.113.5"),
+        ("10.0.0.1", "1.1.1.1, 198.51.100.1:80, 10.0.0.2:81", "198.51.100.1"),
+        ("10.0.0.1", "[2001:db8::1]:5000", "2001:db8::/64"),
+        ("10.0.0.1", "[2001:db8::1]", "2001:db8::/64"),
+        ("10.0.0.1", "2001:db8::1", "2001:db8::/64"),
+        ("10.0.0.1", "[::ffff:203.0.113.5]:5000", "203.0.113.5"),
         ("10.0.0.1", "nonsense", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.5:port", "10.0.0.1"),
+        ("10.0.0.1", "[203.0.113.5", "10.0.0.1"),
         ("::ffff:203.0.113.9", None, "203.0.113.9"),
         ("2001:db8:1:2:3:4:5:6", None, "2001:db8:1:2::/64"),
     ],
@@ -131,6 +140,19 @@ def test_who_asks(peer: str, forwarded: str | None, counted: str) -> None:
     """A header counts only from a trusted proxy, read from its end; IPv6 customers have a network each."""
     doors = Doors.of(ServeSettings(trusted_proxy=("10.0.0.0/8",)))
     assert doors.client(peer, forwarded) == counted
+
+
+def test_a_proxy_that_names_no_address_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """All who come by it share one rate: the log says so, once, and with nobody's address."""
+    doors = Doors.of(ServeSettings(trusted_proxy=("10.0.0.0/8",)))
+    doors.client("203.0.113.9", "unknown")
+    doors.client("10.0.0.1", "198.51.100.1:5000")
+    assert not caplog.records
+    for _ in range(3):
+        doors.client("10.0.0.1", "unknown")
+    (record,) = caplog.records
+    assert "X-Forwarded-For names no address" in record.getMessage()
+    assert "unknown" not in record.getMessage()
 
 
 class Clock:
@@ -162,10 +184,11 @@ def test_an_address_asks_so_often_a_minute() -> None:
         gate.count("198.51.100.1", None)
 
 
-def test_a_key_has_so_many_searches_a_day() -> None:
+def test_so_many_searches_a_day_whoever_asks() -> None:
     """Then none until a day after the first."""
     clock = Clock()
     gate = Turnstile(ServeSettings(key=KEY, quota=3), clock)
+    clock.now += 5000
     for _ in range(3):
         gate.count("1.1.1.1", KEY)
     with pytest.raises(RequestError, match="3 searches are used up") as refused:
@@ -193,12 +216,16 @@ def test_keys() -> None:
     Turnstile(ServeSettings()).check_key(None)
 
 
+NO_HOSTS = ("", "0", "00", "127.1", "0x7f000001", "1.0x0", "[0]", "[]", "*", " ", "shop example", "shop.example:80")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"host": "0.0.0.0"}, "can be reached from other machines"),
         ({"host": "shop.example"}, "can be reached from other machines"),
         ({"host": "::"}, "can be reached from other machines"),
+        *(({"host": host, "public": True}, "host is") for host in NO_HOSTS),
         ({"key": "short"}, "key is not safe"),
         ({"key": "with blanks in its midst"}, "key is not safe"),
         ({"key": KEY, "admin_key": KEY}, "are the same"),
@@ -214,6 +241,12 @@ def test_settings_that_are_refused(given: dict[str, object], said: str) -> None:
     """Out of range, unsafe, or not going together."""
     with pytest.raises(UsageError, match=said):
         ServeSettings(**given)
+
+
+@pytest.mark.parametrize("host", ["Shop.example", "h2o", "shop4.example", "0.0.0.0", "[::]", "fe80::1"])
+def test_hosts_that_are_named(host: str) -> None:
+    """An address or a name, and nothing that the system takes for another."""
+    assert not ServeSettings(host=host, public=True).loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1", "[::1]"])

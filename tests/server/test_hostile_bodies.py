@@ -2,34 +2,102 @@
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from server import bad_forms
+from server.bad_forms import PHOTO
 from server.bad_photos import encoded
 from server.conftest import AS_ADMIN, FORM, answer
 from server.live import Live, form
 
 Record = Callable[[str, object], None]
 JSON_PATHS = ("/v1/feedback", "/v1/events")
+FORM_PATHS = (("POST", "/v1/search"), ("PUT", "/v1/items/broken"))
 HEAD = "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
 
 
+FORM_CPU = 0.2
+"""Seconds that the server may compute for one form, of whatever size."""
+
+
 def test_broken_forms(live: Live, record_property: Record) -> None:
-    """Each is refused with a code, soon, and none as a fault of the server."""
+    """Each is refused with a code, soon, and none as a fault of the server, by a search and by a put."""
     forms = bad_forms.forms(encoded("JPEG"))
     assert len(forms) >= 60
     took = {}
     for name, (kind, body) in forms.items():
-        begun = time.monotonic()
-        got = live.ask("POST", "/v1/search", body, {"Content-Type": kind} if kind else {})
-        took[name] = time.monotonic() - begun
-        assert got.status in {400, 413, 415}, (name, got)
-        assert got.code() in {"bad_form", "wrong_type", "body_too_large", "not_a_photo"}, name
+        for method, path in FORM_PATHS:
+            if method == "PUT" and name == "six photos":
+                continue  # an item may have them
+            begun, before = time.monotonic(), live.cpu()
+            got = live.ask(method, path, body, AS_ADMIN | ({"Content-Type": kind} if kind else {}))
+            took[method, name] = time.monotonic() - begun
+            assert got.status in {400, 413, 415}, (method, name, got)
+            assert got.code() in {"bad_form", "wrong_type", "body_too_large", "not_a_photo", "usage"}, name
+            assert live.cpu() - before <= FORM_CPU, (method, name)
     record_property("slowest", max(took.items(), key=lambda one: one[1]))
     assert max(took.values()) < 3, took
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(600, marks=pytest.mark.deep)])
+def test_mutants_of_forms(count: int, live: Live, record_property: Record) -> None:
+    """A form with some lines changed is answered or refused by a code, whoever reads it, and costs little."""
+    statuses = Counter[int]()
+    for kind, body in bad_forms.mutants(encoded("JPEG"), count, seed=count):
+        for method, path in FORM_PATHS:
+            before = live.cpu()
+            got = live.ask(method, path, body, AS_ADMIN | ({"Content-Type": kind} if kind else {}))
+            statuses[got.status] += 1
+            assert got.status == 200 or got.code(), (method, kind, body[:200], got)
+            assert live.cpu() - before <= FORM_CPU, (method, kind, body[:200])
+    assert live.ask("DELETE", "/v1/items/broken", headers=AS_ADMIN).status in {200, 404}
+    record_property("answers", dict(statuses))
+    assert set(statuses) <= {200, 400, 413, 415, 422}
+    assert 0 < statuses[200] < count
+
+
+def test_forms_that_flood_the_parser(live: Live, record_property: Record) -> None:
+    """In the greatest form there may be, boundaries, halves of them and blanks cost as little as zeros do."""
+    took = {}
+    for name, body in bad_forms.floods():
+        before = live.cpu()
+        got = live.ask("POST", "/v1/search", body, FORM)
+        took[name] = round(live.cpu() - before, 2)
+        assert (got.status, got.code()) in {(400, "bad_form"), (415, "not_a_photo")}, (name, got)
+    record_property("seconds computed", took)
+    assert max(took.values()) <= FORM_CPU, took
+
+
+@pytest.mark.parametrize("gap", range(8))
+def test_a_stray_boundary_is_seen_across_pieces(gap: int, live: Live) -> None:
+    """Wherever the network cuts it; a boundary that begins a part may be cut anywhere too."""
+    body = form([(PHOTO, encoded("JPEG") + b"\r\n--b\rx")])
+    at = body.index(b"\r\n--b\rx") + gap
+    whole = form([(PHOTO, encoded("JPEG"))])
+    end = whole.rindex(b"\r\n--b--") + gap
+    head = f"{HEAD.replace('image/jpeg', bad_forms.KIND)}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    for sent, cut, status, said in ((body, at, 400, b"stands within a part"), (whole, end, 200, b"hits")):
+        parts = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (sent[:cut], sent[cut:]))
+        got = live.raw(head.encode() + parts + b"0\r\n\r\n")
+        assert got.startswith(f"HTTP/1.1 {status} ".encode()), got
+        assert said in got
+
+
+def test_what_is_no_form_is_told_alike(live: Live) -> None:
+    """By a search and by a put: what type it needs; and of a field too many, where parameters stand."""
+    for method, path in FORM_PATHS:
+        for kind in ("", "application/json", "multipart/form-data", "text/plain; boundary=b"):
+            got = live.ask(method, path, b"{}", AS_ADMIN | ({"Content-Type": kind} if kind else {}))
+            assert (got.status, got.code()) == (415, "wrong_type"), (method, kind)
+            assert "parts `photo` of multipart/form-data" in got.body.decode()
+        body = form([(PHOTO, encoded("JPEG")), ('Content-Disposition: form-data; name="k"', b"5")] * 2)
+        got = live.ask(method, path, body, AS_ADMIN | FORM)
+        assert (got.status, got.code()) == (400, "bad_form")
+        assert "parameters stand in the address" in got.body.decode()
 
 
 def test_names_of_files_do_not_count(live: Live) -> None:

@@ -15,7 +15,6 @@ _LOG: Final = logging.getLogger(__name__)
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?\.?)(?::\d{1,5})?")
 _PORTED: Final = re.compile(r"\[(?P<six>[^\]]*)\](:\d{1,5})?|(?P<four>[\d.]+):\d{1,5}")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
-_ANY: Final = ("0.0.0.0", "::", "[::]")  # noqa: S104 - a name that nobody is reached by
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _NEAR: Final = ("same-origin", "none")
 
@@ -34,7 +33,9 @@ class Doors:
     @classmethod
     def of(cls, settings: ServeSettings) -> "Doors":
         """Those that the settings name; loopback names only where nobody else reaches the server."""
-        own = () if settings.host in _ANY else (_bracketed(settings.host),)
+        address = _address(settings.host)
+        everywhere = address is not None and address.is_unspecified
+        own = () if everywhere else (_bracketed(settings.host),)
         names = {*settings.allow_host, *own, *(_LOOPBACK if settings.loopback else ())}
         proxies = tuple(ipaddress.ip_network(name) for name in settings.trusted_proxy)
         return cls(frozenset(name.lower() for name in names), frozenset(settings.allow_origin), proxies)
