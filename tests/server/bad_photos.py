@@ -25,7 +25,8 @@ def fixtures() -> dict[str, bytes]:
     """A photo of each kind."""
     kinds = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
     plain = {kind: encoded(kind) for kind in kinds}
-    return plain | {"progressive": encoded("JPEG", progressive=True), "located": located()}
+    packed = encoded("TIFF", compression="tiff_lzw")  # read by a library that says on stderr what it thinks of it
+    return plain | {"packed": packed, "progressive": encoded("JPEG", progressive=True), "located": located()}
 
 
 def located() -> bytes:
