@@ -17,6 +17,8 @@ from server.live import Live, form
 Record = Callable[[str, object], None]
 JSON_PATHS = ("/v1/feedback", "/v1/events")
 FORM_PATHS = (("POST", "/v1/search"), ("PUT", "/v1/items/broken"))
+MEBIBYTE = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+"""A chunk of it."""
 HEAD = "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
 
 
@@ -185,14 +187,29 @@ def test_small_bodies_are_bounded_too(live: Live) -> None:
 
 
 def test_ever_so_small_chunks(live: Live) -> None:
-    """A photo in chunks of a byte is a photo; chunks whose size is nonsense are refused."""
+    """A photo in small chunks is a photo; chunks whose size is nonsense are refused."""
     photo = encoded("JPEG")
     head = (HEAD + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n").encode()
-    whole = b"".join(b"1;" + b"x" * 20 + b"\r\n%c\r\n" % byte for byte in photo)
+    parts = [photo[at : at + 4] for at in range(0, len(photo), 4)]
+    assert 100 < len(parts) < 1024
+    whole = b"".join(b"%x;" % len(part) + b"x" * 20 + b"\r\n" + part + b"\r\n" for part in parts)
     assert live.raw(head + whole + b"0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
     for size in (b"-1", b"0x5", b"5_0", b" 5", b"F" * 40, b"5" + b";" + b"x" * 2**20, b"\xff"):
         got = live.raw(head + size + b"\r\n12345\r\n0\r\n\r\n", 5)
         assert got.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")), (size, got)
+
+
+def test_a_chunk_for_each_byte_is_no_body(live: Live) -> None:
+    """A chunk of a byte costs what a large one does: many of them are refused before they have cost much."""
+    head = (HEAD + "Transfer-Encoding: chunked\r\n\r\n").encode()
+    before = live.cpu()
+    with live.connect() as line:
+        line.sendall(head)
+        assert _sent_until_cut(line, 8, b"1\r\nx\r\n" * 2**17) < 8
+    assert live.cpu() - before <= FORM_CPU
+    fine = b"".join(b"400\r\n" + bytes(1024) + b"\r\n" for _ in range(4096))
+    got = live.raw(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + fine + b"0\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 415 ")
 
 
 def test_heads_of_any_size(live: Live) -> None:
@@ -213,12 +230,11 @@ def test_a_thousand_requests_at_once_on_one_connection(live: Live) -> None:
     assert live.raw(one * 1000 + one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).count(b" 200 ") == 1001
 
 
-def _sent_until_cut(line: socket.socket, most: int) -> int:
-    """How many MiB, each a chunk, were taken before the line was cut."""
-    chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+def _sent_until_cut(line: socket.socket, most: int, piece: bytes = MEBIBYTE) -> int:
+    """How many pieces of a body were taken before the line was cut."""
     for count in range(most):
         try:
-            line.sendall(chunk)
+            line.sendall(piece)
         except OSError:
             return count
     return most

@@ -1,4 +1,6 @@
-"""HTTP/1.1 by uvicorn and h11, with what uvicorn lacks: deadlines, a most of connections, and whole line ends."""
+"""HTTP/1.1 by uvicorn and h11, with what uvicorn lacks: deadlines, a most of connections and of chunks, and whole
+line ends.
+"""
 
 import asyncio
 import socket
@@ -12,7 +14,31 @@ _DISCARDED: Final = 64 * 2**20
 """What of a refused body is still taken, unread: a client that is cut off while it sends may see no answer."""
 _UNREAD: Final = 256 * 2**10
 """What the system keeps of answers for a client that does not read them: left alone, it keeps MiB for each."""
+_CHUNKS: Final = 1024
+"""Chunks that any body may have; beyond them, one for each `_CHUNK` bytes. A chunk of a byte costs what a large one
+does, and so many come at once that nobody else was served for seconds.
+"""
+_CHUNK: Final = 1024
 _INVALID: Final = "Invalid HTTP request received."
+
+
+class _Counting(h11.Connection):
+    """Takes no body of very many very small chunks."""
+
+    _chunks = 0
+    _bytes = 0
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """As h11's; a body of too many chunks is no HTTP to us."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._chunks = self._bytes = 0
+        elif isinstance(event, h11.Data):
+            self._chunks += event.chunk_start
+            self._bytes += len(event.data)
+            if self._chunks > _CHUNKS + self._bytes // _CHUNK:
+                raise h11.RemoteProtocolError("too many chunks for so few bytes")
+        return event
 
 
 class _Bounded(H11Protocol):
@@ -26,6 +52,8 @@ class _Bounded(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        head = self.config.h11_max_incomplete_event_size
+        self.conn = _Counting(h11.SERVER) if head is None else _Counting(h11.SERVER, head)
         if len(self.connections) > self.most:
             transport.abort()
             return
