@@ -45,11 +45,10 @@ def test_broken_forms(live: Live, record_property: Record) -> None:
     assert max(took.values()) < 3, took
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(600, marks=pytest.mark.deep)])
-def test_mutants_of_forms(count: int, live: Live, record_property: Record) -> None:
+def test_mutants_of_forms(live: Live, record_property: Record) -> None:
     """A form with some lines changed is answered or refused by a code, whoever reads it, and costs little."""
-    statuses = Counter[int]()
-    for kind, body in bad_forms.mutants(encoded("JPEG"), count, seed=count):
+    count, statuses = 650, Counter[int]()
+    for kind, body in bad_forms.mutants(encoded("JPEG"), count, seed=7):
         for method, path in FORM_PATHS:
             before = live.cpu()
             got = live.ask(method, path, body, AS_ADMIN | ({"Content-Type": kind} if kind else {}))
@@ -59,7 +58,8 @@ def test_mutants_of_forms(count: int, live: Live, record_property: Record) -> No
     assert live.ask("DELETE", "/v1/items/broken", headers=AS_ADMIN).status in {200, 404}
     record_property("answers", dict(statuses))
     assert set(statuses) <= {200, 400, 413, 415, 422}
-    assert 0 < statuses[200] < count
+    assert statuses[200] > 0
+    assert statuses.total() - statuses[200] > 2 * 590
 
 
 def test_forms_that_flood_the_parser(live: Live, record_property: Record) -> None:
