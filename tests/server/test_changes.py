@@ -74,6 +74,13 @@ def test_the_summary_looks_at_no_file(client: TestClient, places: tuple[Path, Pa
     }
 
 
+def test_so_many_items_are_changed_at_once(client: TestClient) -> None:
+    """A hundred thousand; more is refused before any is looked for."""
+    answer = client.patch("/v1/items", json={f"i{number}": {} for number in range(100_001)})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_form")
+    assert "100,001 items" in answer.json()["detail"]
+
+
 def test_an_id_that_could_not_be_asked_for_is_refused(client: TestClient, places: tuple[Path, Path]) -> None:
     """What ends as the question what is similar does."""
     photo = next((places[0].parent / "shop").rglob("*.png")).read_bytes()

@@ -53,17 +53,26 @@ async def photos(request: Request, most: int) -> list[bytes]:
     return found
 
 
-async def json_body(request: Request) -> Any:
-    """The JSON of a request.
+async def json_text(request: Request) -> bytes:
+    """The JSON of a request as it came.
 
     Raises:
-        RequestError: it is too large, of another kind, or broken.
+        RequestError: it is too large, or of another kind.
 
     """
     kind = _kind(request)
     if kind != "application/json":
         raise RequestError("wrong_type", f"the body is {kind or 'of no type'}", "send application/json")
-    text = await body(request, MAX_JSON)
+    return await body(request, MAX_JSON)
+
+
+def parsed(text: bytes) -> Any:
+    """What JSON says; of a large one not in the event loop, which would stand still.
+
+    Raises:
+        RequestError: it is broken.
+
+    """
     try:
         found = json.loads(text.decode())
         if _HALVES.search(text):

@@ -21,6 +21,7 @@ router: Final = APIRouter(prefix="/v1", dependencies=[Depends(admin)], tags=["ad
 _CHANGE: Final = (*CHANGING, "admin_only", "usage", "catalogue_busy", "read_only", "disk_full")
 _WAIT: Final = 1.0
 """Seconds for the writer's lock: who holds it longer, an `index` run, holds it for long."""
+_MOST_ITEMS: Final = 100_000
 _SHAPE: Final = "send {item_id: {field: value, or null to remove it}}, values as text"
 
 
@@ -76,9 +77,9 @@ async def patch(request: Request, asked: Annotated[Which, Query()], service: Ser
     name, catalogue = service.catalogue(asked.catalogue)
     desk = service.changes[name]
     desk.check()
-    changes = _changes(await intake.json_body(request))
+    text = await intake.json_text(request)
     with desk.place():
-        report = await desk.run(partial(patch_items, catalogue.path, changes, wait=_WAIT))
+        report = await desk.run(lambda: patch_items(catalogue.path, _changes(intake.parsed(text)), wait=_WAIT))
     return JSONResponse(report.to_json())
 
 
@@ -99,4 +100,8 @@ def _changes(given: Any) -> dict[str, dict[str, str | None]]:
     )
     if not fine:
         raise RequestError("bad_form", "the changes are no attributes by item", _SHAPE)
+    if len(given) > _MOST_ITEMS:
+        raise RequestError(
+            "bad_form", f"{len(given):,} items are changed", f"change {_MOST_ITEMS:,} at once, at most"
+        )
     return dict(given)
