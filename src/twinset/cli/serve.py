@@ -129,6 +129,8 @@ def _serve(config: Config, *, json: bool, quiet: bool) -> None:
         raise UsageError(f"{config.settings.host} is no name that a server is reached by", mend)
 
     def listening(address: str) -> None:
+        if foreign := unread(os.environ):
+            _LOG.warning("variables that are no settings, and are not read: %s", ", ".join(foreign))
         if json:
             print_json({"address": address, "catalogues": list(config.catalogues)})
         else:
@@ -140,10 +142,7 @@ def _serve(config: Config, *, json: bool, quiet: bool) -> None:
         catalogues = {name: Catalogue(place, config.settings.device) for name, place in config.catalogues.items()}
         for catalogue in catalogues.values():
             opened.enter_context(catalogue)
-        app = create_app(catalogues, config.settings)
-        if foreign := unread(os.environ):
-            _LOG.warning("variables that are no settings, and are not read: %s", ", ".join(foreign))
-        serve(app, config.settings, listening)
+        serve(create_app(catalogues, config.settings), config.settings, listening)
 
 
 def events_command(
