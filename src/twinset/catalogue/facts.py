@@ -28,7 +28,10 @@ def check_item(item_id: str) -> None:
             f"{item_id[:40]!r} is no item id", f"give 1 to {LONGEST_ID} printable characters, not only spaces"
         )
     if item_id.endswith(_QUESTION):
-        raise UsageError(f"the item id {item_id[:40]!r} ends in {_QUESTION}", "an address could not name it")
+        raise UsageError(
+            f"the item id {item_id[-40:]!r} ends in {_QUESTION}",
+            "give it another end: its address would ask what is similar to an item",
+        )
 
 
 def check_facts(facts: Mapping[str, str | None], refused: Collection[str] = IDENTITY) -> None:
