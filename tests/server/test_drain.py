@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.live import until
+from server.live import start, until
 from shops import index, shop
 
 
@@ -33,3 +33,24 @@ def catches(pid: int, number: signal.Signals) -> bool:
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     (mask,) = (line.split()[1] for line in lines if line.startswith("SigCgt:"))
     return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.deep
+def test_who_is_cut_off_at_the_end_is_told(tmp_path: Path) -> None:
+    """A photo that still comes when the time is up is answered by a problem, and the server ends well."""
+    index(tmp_path / "c", shop(tmp_path / "shop", items=1))
+    live = start(tmp_path / "c", tmp_path / "tmp", receive_seconds=60.0)
+    head = "POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\n"
+    with live.connect() as line:
+        line.settimeout(30)
+        line.sendall(head.encode() + b"begun")
+        assert live.ask("GET", "/healthz").status == 200
+        began = time.monotonic()
+        status = live.close()
+        assert time.monotonic() - began < 20
+        answer = line.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 5\r\n" in answer
+    assert b'"code":"not_ready"' in answer
+    assert status == 0
+    assert "Traceback" not in "".join(live.log)

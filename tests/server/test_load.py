@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import json
 import os
 import signal
 import statistics
@@ -57,6 +58,10 @@ def live(place: Path) -> Iterator[Live]:
         status = server.close()
     assert status == 0
     assert "Traceback" not in "".join(server.log)
+    messages = [json.loads(line)["message"] for line in server.log]
+    assert messages.count(f"listening at http://127.0.0.1:{server.port}") == 1
+    assert messages.count("catalogue c answers with version 1") == 1
+    assert messages.count("stopping: what was accepted is answered") == 1
 
 
 def health(live: Live, over: threading.Event) -> list[float]:

@@ -1,14 +1,23 @@
 """Whether a catalogue answers, as a server that looks at it tells."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from shops import build, shop
+from shops import build, other_bundle, shop
+from twinset import Catalogue
+from twinset.catalogue.patch import patch_items
+from twinset.catalogue.upgrade import prepare, switch
 from twinset.server.app import create_app
+from twinset.server.decoders import Decoders
+from twinset.server.ready import Readiness
+from twinset.server.telemetry import Telemetry
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -37,3 +46,55 @@ def test_a_catalogue_that_is_gone_is_not_ready(tmp_path: Path, caplog: pytest.Lo
         (tmp_path / "away").rename(tmp_path / "c")
         until(lambda: client.get("/readyz").status_code == 200)
         assert client.get("/v1/items/i000").status_code == 200
+
+
+def test_a_long_look_holds_nobody_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was accepted is answered while a look that is under way comes to its end."""
+    begun, go, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def look(self: Catalogue) -> None:
+        begun.set()
+        go.wait(2)
+        ended.set()
+
+    async def stopped(readiness: Readiness) -> None:
+        watching = asyncio.ensure_future(readiness.watch())
+        await asyncio.to_thread(begun.wait, 10)
+        watching.cancel()
+        await asyncio.sleep(0.05)
+        assert not ended.is_set()
+        go.set()
+        await asyncio.wait({watching})
+        assert ended.is_set()
+
+    monkeypatch.setattr(Catalogue, "warm", look)
+    decoders = Decoders(1)
+    with build(tmp_path / "c", shop(tmp_path / "shop", items=1, views=1)) as catalogue:
+        asyncio.run(stopped(Readiness({"c": catalogue}, decoders, Telemetry())))
+    decoders.close()
+
+
+def test_another_version_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By a line of the log, when it answers."""
+    caplog.set_level("INFO", "twinset.server")
+    with (
+        build(tmp_path / "c", shop(tmp_path / "shop", items=2, views=1)) as catalogue,
+        TestClient(create_app(catalogue), base_url="http://127.0.0.1") as client,
+    ):
+        lines, telemetry = partial(answering, caplog), client.app.state.service.telemetry
+        until(lambda: lines() == ["catalogue c answers with version 1"])
+        before = telemetry.page()
+        patch_items(tmp_path / "c", {"i000": {"price": "11"}})
+        until(lambda: held(telemetry.page()) != held(before))
+        switch(tmp_path / "c", prepare(tmp_path / "c", other_bundle(tmp_path / "middle")).version)
+        until(lambda: lines()[1:] == ["catalogue c answers with version 2"])
+
+
+def held(page: bytes) -> list[bytes]:
+    """What metrics tell of catalogues."""
+    return [line for line in page.splitlines() if line.startswith(b"twinset_catalogue{")]
+
+
+def answering(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log tells of versions that answer."""
+    return [record.getMessage() for record in caplog.records if "answers with" in record.getMessage()]

@@ -59,7 +59,12 @@ def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    asyncio.run(_Server(config, lambda: listening(address)).serve([listener]))
+
+    def started() -> None:
+        listening(address)
+        _LOG.info("listening at %s", address)
+
+    asyncio.run(_Server(config, started).serve([listener]))
 
 
 class _Server(uvicorn.Server):
@@ -75,7 +80,6 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._when_started()
-        _LOG.info("listening")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         _LOG.info("stopping: what was accepted is answered")
