@@ -89,7 +89,7 @@ def golden(attacked: tuple[Live, Any]) -> Any:
 def _use(live: Live) -> None:
     """Everything is used once, by every thread: what is opened then stays open."""
     with ThreadPoolExecutor(16) as pool:
-        query = "facets=true&where=category%3DTOPS/*"
+        query = "facets=true&explain=1&where=category%3DTOPS/*"
         assert all(got.status == 200 for got in pool.map(live.search, [encoded("JPEG")] * 64, [query] * 64))
     photo = answer(live)["hits"][0]["photo_id"]
     for path in (f"/v1/photos/{photo}?size=160", "/v1/items/i001", "/v1/catalogue", "/v1/facets"):

@@ -63,7 +63,7 @@ def test_answers_are_as_described(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.deep
 @pytest.mark.parametrize(
-    ("phases", "examples", "least"), [("examples,coverage", 10, 500), ("fuzzing,stateful", 2000, 20_000)]
+    ("phases", "examples", "least"), [("examples,coverage", 10, 500), ("fuzzing,stateful", 2200, 20_000)]
 )
 def test_many_answers_are_as_described(url: str, tmp_path: Path, phases: str, examples: int, least: int) -> None:
     """Every boundary that the description has; and twenty thousand requests."""
