@@ -48,9 +48,8 @@ def test_nothing_is_done_for_who_has_gone() -> None:
     desk = Desk(4, threads=1)
 
     async def both() -> None:
-        with desk.place():
-            await desk.run(lambda: done.append("there"), asked(gone=False))
-        with desk.place(), pytest.raises(RequestError, match="the client has gone"):
+        await desk.run(lambda: done.append("there"), asked(gone=False))
+        with pytest.raises(RequestError, match="the client has gone"):
             await desk.run(lambda: done.append("gone"), asked(gone=True))
 
     asyncio.run(both())

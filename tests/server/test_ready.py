@@ -2,14 +2,13 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from server.live import until
 from shops import build, other_bundle, shop
 from twinset import Catalogue
 from twinset.catalogue.patch import patch_items
@@ -20,23 +19,15 @@ from twinset.server.ready import Readiness
 from twinset.server.telemetry import Telemetry
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Waits for it, ten seconds at most."""
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_catalogue_that_is_gone_is_not_ready(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Requests are told to come again, without a line in the log for each; once it is back they are answered."""
     with (
         build(tmp_path / "c", shop(tmp_path / "shop", items=2, views=1)) as catalogue,
         TestClient(create_app(catalogue), base_url="http://127.0.0.1") as client,
     ):
-        until(lambda: client.get("/readyz").status_code == 200)
+        assert until(lambda: client.get("/readyz").status_code == 200, 10)
         (tmp_path / "c").rename(tmp_path / "away")
-        until(lambda: client.get("/readyz").status_code == 503)
+        assert until(lambda: client.get("/readyz").status_code == 503, 10)
         before = len(caplog.records)
         for _ in range(3):
             answer = client.get("/v1/items/i000")
@@ -44,7 +35,7 @@ def test_a_catalogue_that_is_gone_is_not_ready(tmp_path: Path, caplog: pytest.Lo
             assert answer.headers["Retry-After"] == "5"
         assert [record for record in caplog.records[before:] if record.levelname == "ERROR"] == []
         (tmp_path / "away").rename(tmp_path / "c")
-        until(lambda: client.get("/readyz").status_code == 200)
+        assert until(lambda: client.get("/readyz").status_code == 200, 10)
         assert client.get("/v1/items/i000").status_code == 200
 
 
@@ -82,12 +73,12 @@ def test_another_version_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureF
         TestClient(create_app(catalogue), base_url="http://127.0.0.1") as client,
     ):
         lines, telemetry = partial(answering, caplog), client.app.state.service.telemetry
-        until(lambda: lines() == ["catalogue c answers with version 1"])
+        assert until(lambda: lines() == ["catalogue c answers with version 1"], 10)
         before = telemetry.page()
         patch_items(tmp_path / "c", {"i000": {"price": "11"}})
-        until(lambda: held(telemetry.page()) != held(before))
+        assert until(lambda: held(telemetry.page()) != held(before), 10)
         switch(tmp_path / "c", prepare(tmp_path / "c", other_bundle(tmp_path / "middle")).version)
-        until(lambda: lines()[1:] == ["catalogue c answers with version 2"])
+        assert until(lambda: lines()[1:] == ["catalogue c answers with version 2"], 10)
 
 
 def held(page: bytes) -> list[bytes]:

@@ -67,16 +67,18 @@ class Desk:
             self._here -= 1
 
     async def run(self, work: Callable[[], T], request: Request | None = None) -> T:
-        """What `work` gives, on one of the threads; for who has a place.
+        """What `work` gives, on one of the threads; it has a place until it is done.
 
         Raises:
-            RequestError: it is the turn of a `request` whose client has gone, and nothing is done for it.
+            RequestError: there is no place; or it is the turn of a `request` whose client has gone, and nothing is
+                done for it.
 
         """
-        async with self._turn:
-            if request is not None and await request.is_disconnected():
-                raise RequestError("too_slow", "the client has gone", "wait for the answer")
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        with self.place():
+            async with self._turn:
+                if request is not None and await request.is_disconnected():
+                    raise RequestError("too_slow", "the client has gone", "wait for the answer")
+                return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Lets nobody in any more; who waits is served."""

@@ -40,11 +40,8 @@ async def put(request: Request, item_id: ItemId, asked: Annotated[Which, Query()
     desk.check()
     photos, texts = await intake.form(request, MOST_PHOTOS, ("attributes",))
     facts = _facts(texts.get("attributes", "{}"))
-    with desk.place():
-        put_here = partial(put_item, catalogue.path, item_id, photos, facts, wait=_WAIT)
-        report = await desk.run(
-            partial(put_here, embedder_of=catalogue.embedder_of, decode=service.decoders.decode)
-        )
+    put_here = partial(put_item, catalogue.path, item_id, photos, facts, wait=_WAIT)
+    report = await desk.run(partial(put_here, embedder_of=catalogue.embedder_of, decode=service.decoders.decode))
     return JSONResponse(report.to_json())
 
 
@@ -59,8 +56,7 @@ async def delete(item_id: ItemId, asked: Annotated[Which, Query()], service: Ser
     """Takes an item away that was put here."""
     name, catalogue = service.catalogue(asked.catalogue)
     desk = service.changes[name]
-    with desk.place():
-        count = await desk.run(partial(delete_item, catalogue.path, item_id, wait=_WAIT))
+    count = await desk.run(partial(delete_item, catalogue.path, item_id, wait=_WAIT))
     return Removed(count)
 
 
@@ -78,8 +74,7 @@ async def patch(request: Request, asked: Annotated[Which, Query()], service: Ser
     desk = service.changes[name]
     desk.check()
     text = await intake.json_text(request)
-    with desk.place():
-        report = await desk.run(lambda: patch_items(catalogue.path, _changes(intake.parsed(text)), wait=_WAIT))
+    report = await desk.run(lambda: patch_items(catalogue.path, _changes(intake.parsed(text)), wait=_WAIT))
     return JSONResponse(report.to_json())
 
 

@@ -36,8 +36,7 @@ class Happened(Told):
 async def catalogue(asked: Annotated[Which, Query()], service: Served) -> ServedCatalogue:
     """What the catalogue holds, and by which model it answers."""
     name, opened = service.catalogue(asked.catalogue)
-    with service.thumbnails.place():
-        summary = await service.thumbnails.run(opened.summary)
+    summary = await service.thumbnails.run(opened.summary)
     return ServedCatalogue(name=name, names=tuple(service.catalogues), **asdict(summary))
 
 
@@ -77,8 +76,7 @@ async def events(happened: Happened, service: Served) -> Response:
     if log is None:
         raise RequestError("events_off", "this server notes no events", "start it with --events FILE")
     event = Event(happened.query_id, happened.item_id, happened.position, happened.kind)
-    with service.thumbnails.place():
-        await service.thumbnails.run(lambda: log.add(event))
+    await service.thumbnails.run(lambda: log.add(event))
     return Response(status_code=204)
 
 

@@ -33,8 +33,7 @@ class Shown(Which):
 async def item(item_id: ItemId, asked: Annotated[Which, Query()], service: Served) -> JSONResponse:
     """An item: its photos and attributes."""
     _, catalogue = service.catalogue(asked.catalogue)
-    with service.thumbnails.place():
-        found = await service.thumbnails.run(lambda: catalogue.item(item_id))
+    found = await service.thumbnails.run(lambda: catalogue.item(item_id))
     return JSONResponse(found.to_json())
 
 
@@ -64,8 +63,7 @@ async def photo(request: Request, photo_id: PhotoId, asked: Annotated[Shown, Que
             copy = photos.encode_jpeg(photos.shrink(photos.read(copy), int(asked.size)), quality=85)
         return Response(copy, media_type="image/jpeg", headers=headers)
 
-    with service.thumbnails.place():
-        return await service.thumbnails.run(work)
+    return await service.thumbnails.run(work)
 
 
 def _known(tag: str, told: str) -> bool:

@@ -70,8 +70,7 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
         plain = asked.plain and len(given) == 1
         return _rendered(service, name, replace(found, ms=ms), plain=plain)
 
-    with service.desk.place():
-        return await service.desk.run(work, request)
+    return await service.desk.run(work, request)
 
 
 @router.get(
@@ -84,10 +83,9 @@ async def similar(item_id: ItemId, asked: Annotated[Listing, Query()], service: 
     """The items nearest to one of the catalogue, which is left out."""
     asked.check(service.settings)
     name, catalogue = service.catalogue(asked.catalogue)
-    with service.desk.place():
-        return await service.desk.run(
-            lambda: _rendered(service, name, catalogue.similar(item_id, asked.k, **asked.options()))
-        )
+    return await service.desk.run(
+        lambda: _rendered(service, name, catalogue.similar(item_id, asked.k, **asked.options()))
+    )
 
 
 @router.post(
@@ -102,8 +100,7 @@ async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], servic
     asked.check(service.settings)
     known = service.memory.get(verdict.query_id)
     name, catalogue = service.catalogue(asked.catalogue or known.catalogue)
-    with service.desk.place():
-        return await service.desk.run(lambda: _rendered(service, name, _refined(catalogue, known, verdict, asked)))
+    return await service.desk.run(lambda: _rendered(service, name, _refined(catalogue, known, verdict, asked)))
 
 
 @router.get(
@@ -114,8 +111,7 @@ async def feedback(verdict: Feedback, asked: Annotated[Listing, Query()], servic
 async def facets(asked: Annotated[Filtered, Query()], service: Served) -> dict[str, dict[str, int]]:
     """How many items pass the filters, by field and value."""
     _, catalogue = service.catalogue(asked.catalogue)
-    with service.desk.place():
-        return await service.desk.run(lambda: catalogue.facets(asked.where))
+    return await service.desk.run(lambda: catalogue.facets(asked.where))
 
 
 def _refined(catalogue: Catalogue, known: Remembered, verdict: Feedback, asked: Listing) -> Answer:
