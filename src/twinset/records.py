@@ -177,7 +177,7 @@ class Answer:
     """All of one search; iterates over its hits. `ms` holds milliseconds of decode, embed, search, total.
 
     `boxes` are parts of the photo to search with, the best first, in fractions 0-1 of it upright; None where they
-    were not asked for, a box was given, or the bundle has no patches. They count as `embed` in `ms`.
+    were not asked for, or a box was given. They count as `embed` in `ms`.
     `facets` counts, by field and value, the items that pass the filters, most frequent values first.
     `categories` are those of the fifty nearest photos of the whole catalogue with their shares (0-1), the most
     frequent first; None where they were not asked for. `vector` `(D,)` is the query's embedding.

@@ -22,8 +22,30 @@ class ServedCatalogue:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """A version of a catalogue; `live` is the one that answers."""
+
+    number: int
+    bundle: str
+    fingerprint: str
+    live: bool
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersions:
+    """The versions that a catalogue keeps; `built` is the UTC time of the last run that wrote it."""
+
+    versions: tuple[ServedVersion, ...]
+    built: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServedLimits:
-    """Every limit that a request can meet; of searches a minute (by address) and a day (in all), 0 is none."""
+    """Every limit that a request can meet; of searches a minute (by address) and a day (in all), 0 is none.
+
+    `events` is whether `/v1/events` notes what shoppers did.
+    """
 
     body_bytes: int
     json_bytes: int
@@ -38,6 +60,7 @@ class ServedLimits:
     searches_a_day: int
     feedback_seconds: float
     feedback_queries: int
+    events: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from twinset.catalogue.search import Verdict
 from twinset.explain import Explanation
 from twinset.photos import Decoded
 from twinset.records import Answer, Hit, Item, PhotoHit
+from twinset.served import ServedVersion, ServedVersions
 
 Given = str | Path | bytes | Decoded
 """A photo: its path, its bytes, or decoded already."""
@@ -35,9 +36,9 @@ class Asking(Opened):
         """The `k` items nearest to a photo, or to several of one garment, best first.
 
         `box` is a photo's part, in fractions 0-1 of it upright. `boxes` asks for boxes to search with, where none
-        is given and the bundle has patches: the model then runs four times more. `explain` is of how many first
-        hits, 0 to 5, the places that make the score are told; each runs the model once more. `options` are
-        `SearchOptions`.
+        is given; the model, or `default` where it has no patches, then runs five times more. `explain` is of how
+        many first hits, 0 to 5, the places that make the score are told; each runs the model once more. `options`
+        are `SearchOptions`.
 
         Raises:
             PathError, PhotoError: a photo is not there, or is refused.
@@ -105,6 +106,16 @@ class Asking(Opened):
         """Counts and the version that answers; `info` tells more, and looks at every file."""
         with self._rows.snapshot():
             return summarise(self._rows)
+
+    def versions(self) -> ServedVersions:
+        """The versions that are kept, the oldest first, and when the catalogue was last written."""
+        with self._rows.snapshot():
+            live = self._rows.live()
+            found = tuple(
+                ServedVersion(one.number, one.bundle, one.fingerprint, one == live, self._rows.tally(one)[0])
+                for one in self._rows.versions.all()
+            )
+            return ServedVersions(found, self._rows.state().built)
 
     def moment(self) -> tuple[int, int]:
         """The live version's number, and the sequence number: another one after every change."""

@@ -86,8 +86,8 @@ def search(
         if explain:
             check_patches(embedder, version)
         query = _middle([embedder.embed(photo, part) for photo in decoded])
-        wanted = suggest and part is None and embedder.has_patches
-        suggested = boxes.of_photo(embedder, decoded[0]) if wanted else None
+        wanted = suggest and part is None
+        suggested = boxes.of_photo(live.suggesting(version), decoded[0]) if wanted else None
         clock.append(time.perf_counter())
         looks = Looks(embedder, decoded, part, copies)
         calibration = live.calibration(version) if options.by == "item" and len(given) == 1 else None

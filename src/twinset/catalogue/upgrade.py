@@ -133,15 +133,23 @@ def switch(
     return _completed(open_folder(Path(path)), version, device, progress, Versions.switch)
 
 
-def rollback(path: str | Path, *, device: Device = "auto", progress: Progress = SILENT) -> UpgradeReport:
+def rollback(
+    path: str | Path,
+    *,
+    device: Device = "auto",
+    progress: Progress = SILENT,
+    wait: float = _PATIENCE_SECONDS,
+) -> UpgradeReport:
     """Makes the version that answered before the live one answer again; it embeds what came since first.
+
+    Another writer is waited for `wait` seconds.
 
     Raises:
         as `switch`, and UsageError: no version answered before.
 
     """
     version, _ = way_back(path)
-    return _completed(open_folder(Path(path)), version, device, progress, Versions.go_back)
+    return _completed(open_folder(Path(path)), version, device, progress, Versions.go_back, wait=wait)
 
 
 def way_back(path: str | Path) -> tuple[Version, int]:
@@ -154,7 +162,7 @@ def way_back(path: str | Path) -> tuple[Version, int]:
     with _reading(open_folder(Path(path))) as (rows, _), rows.snapshot():
         version = rows.versions.before()
         if version is None:
-            raise UsageError(f"{path} has no version that answered before", "see them with `twinset info`")
+            raise UsageError("the catalogue has no version that answered before", "see them with `twinset info`")
         return version, len(rows.lacking(version))
 
 
@@ -195,12 +203,14 @@ def _completed(
     device: Device,
     progress: Progress,
     make_live: Callable[[Versions, Version], None] | None,
+    *,
+    wait: float = _PATIENCE_SECONDS,
 ) -> UpgradeReport:
     """Embeds what a version lacks, and again what came meanwhile, until nothing did; then it may be made live."""
     started, embedded = time.monotonic(), 0
     while True:
-        embedded += _embed_lacking(folder, version, device, progress)
-        with writer(folder, _PATIENCE_SECONDS) as (rows, _):
+        embedded += _embed_lacking(folder, version, device, progress, wait)
+        with writer(folder, wait) as (rows, _):
             if version not in rows.versions.all():
                 raise UsageError(f"{folder.path} has no version {version.number}", "see them with `twinset info`")
             if rows.lacking(version):
@@ -216,7 +226,9 @@ def _completed(
             return UpgradeReport(version, embedded, copies, version == rows.live(), time.monotonic() - started)
 
 
-def _embed_lacking(folder: CatalogueFolder, version: Version, device: Device, progress: Progress) -> int:
+def _embed_lacking(
+    folder: CatalogueFolder, version: Version, device: Device, progress: Progress, wait: float = _PATIENCE_SECONDS
+) -> int:
     """Embeds photos until no more can be; returns their count."""
     count, lost = 0, set[int]()
     with _reading(folder) as (rows, copies):
@@ -227,7 +239,7 @@ def _embed_lacking(folder: CatalogueFolder, version: Version, device: Device, pr
             try:
                 for batch in batches(embed_again(embedder, _each(rows, left), roots, copies)):
                     lost.update(row.id for row in batch if isinstance(row, Row))
-                    count += _store(folder, version, [again for again in batch if isinstance(again, Again)])
+                    count += _store(folder, version, [again for again in batch if isinstance(again, Again)], wait)
                     progress.advance(len(batch))
             finally:
                 progress.finish()
@@ -246,9 +258,9 @@ def _each(rows: Rows, numbers: Sequence[int]) -> Iterator[Row]:
         yield from rows.by_id(numbers[start : start + BATCH]).values()
 
 
-def _store(folder: CatalogueFolder, version: Version, batch: Sequence[Again]) -> int:
+def _store(folder: CatalogueFolder, version: Version, batch: Sequence[Again], wait: float) -> int:
     """Stores vectors of photos that are still as they were embedded; returns their count."""
-    with writer(folder, _PATIENCE_SECONDS) as (rows, _):
+    with writer(folder, wait) as (rows, _):
         now = rows.by_id([again.row.id for again in batch])
         with rows.transaction():
             stand = [again for again in batch if _stands(again.row, now.get(again.row.id))]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from twinset.batching import SharedEmbedder
+from twinset.bundle import DEFAULT, open_bundle
 from twinset.calibration import Calibration
 from twinset.catalogue import derived
 from twinset.catalogue.folder import CatalogueFolder, Stamp, open_folder
@@ -32,6 +33,7 @@ class Live:
         self._device: Device = device
         self._lock = threading.Lock()
         self._embedders: dict[tuple[Device, str], SharedEmbedder] = {}
+        self._shipped: SharedEmbedder | None = None
         self._view: View | None = None
         self._graph: tuple[int, int] | None = None
         self._columns: Columns | None = None
@@ -42,6 +44,7 @@ class Live:
         """Lets the model and the mapped vectors go."""
         with self._lock:
             self._embedders.clear()
+            self._shipped = None
             self._view = None
             self._columns = None
 
@@ -54,6 +57,17 @@ class Live:
                 made = SharedEmbedder(self._folder.bundle(version), wanted[0])
                 self._embedders = dict(latest) | {wanted: made}
             return self._embedders[wanted]
+
+    def suggesting(self, version: Version) -> SharedEmbedder:
+        """What tells boxes: the version's embedder, or the shipped one where that has no patches."""
+        own = self.embedder(version)
+        if own.has_patches:
+            return own
+        if self._shipped is None:
+            made = SharedEmbedder(open_bundle(DEFAULT), self._device)  # others search meanwhile
+            with self._lock:
+                self._shipped = self._shipped or made
+        return self._shipped
 
     def keep(self, versions: Sequence[Version]) -> None:
         """Loads the models of some versions for searches to come, which do not wait for it; lets the others go."""

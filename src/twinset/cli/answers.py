@@ -7,7 +7,7 @@ from typing import Final
 from twinset import photos, sheet
 from twinset.catalogue import Catalogue
 from twinset.cli.output import Talk, print_json, print_line, print_table
-from twinset.records import Answer, Box, Hit
+from twinset.records import Answer, Hit
 from twinset.sheet import Tile
 
 _FACET_VALUES: Final = 10
@@ -61,10 +61,10 @@ def _facet_rows(facets: Mapping[str, Mapping[str, int]]) -> Iterator[list[str]]:
             yield [name, f"… {len(values) - _FACET_VALUES} more values", ""]
 
 
-def say_boxes(talk: Talk, part: Box | None, answer: Answer) -> None:
+def say_boxes(talk: Talk, answer: Answer) -> None:
     """Boxes to search with next, or why there are none."""
     if answer.boxes is None:
-        talk.say(f"no boxes: {'one is given' if part else 'this bundle has no patches'}")
+        talk.say("no boxes: one is given")
     elif not answer.boxes:
         talk.say("no boxes: nothing stands out")
     for box in answer.boxes or ():

@@ -142,7 +142,7 @@ def search_command(
     if explain is not None:
         talk.say(f"explained: {explain}")
     if not json and boxes:
-        say_boxes(talk, part, answer)
+        say_boxes(talk, answer)
 
 
 def similar_command(

@@ -8,7 +8,7 @@ from twinset.client import calls
 from twinset.client.calls import Call, Facts, Given, Kind, Size
 from twinset.client.extra import TIMEOUT, line
 from twinset.records import Answer, Item
-from twinset.served import PatchReport, PutReport, ServedCatalogue, ServedLimits
+from twinset.served import PatchReport, PutReport, ServedCatalogue, ServedLimits, ServedVersions
 
 if TYPE_CHECKING:
     from twinset.catalogue.options import Asked
@@ -169,6 +169,20 @@ class Client:
 
         """
         return self._ask(calls.patch_items(changes))
+
+    def versions(self) -> ServedVersions:
+        """The versions that the catalogue keeps, and when it was last written (admin key)."""
+        return self._ask(calls.versions())
+
+    def roll_back(self) -> ServedVersions:
+        """Makes the version that answered before answer again, and returns what there is then (admin key).
+
+        Raises:
+            UsageError: no version answered before, or too many photos came since.
+            BusyError: another process writes to the catalogue.
+
+        """
+        return self._ask(calls.roll_back())
 
     def _ask(self, call: Call[T]) -> T:
         with self._line.translated():

@@ -11,7 +11,7 @@ from twinset import photos
 from twinset.client.answers import Received, by_field, nothing, record, removed, whole
 from twinset.errors import UsageError
 from twinset.records import Answer, Item
-from twinset.served import PatchReport, PutReport, ServedCatalogue, ServedLimits
+from twinset.served import PatchReport, PutReport, ServedCatalogue, ServedLimits, ServedVersions
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -144,6 +144,16 @@ def patch_items(changes: Mapping[str, Facts]) -> Call[PatchReport]:
     """Fields of many items."""
     body = _json({name: dict(facts) for name, facts in changes.items()})
     return Call("PATCH", "/v1/items", record(PatchReport), body=body)
+
+
+def versions() -> Call[ServedVersions]:
+    """The versions that the catalogue keeps."""
+    return Call("GET", "/v1/versions", record(ServedVersions))
+
+
+def roll_back() -> Call[ServedVersions]:
+    """The version that answered before, made to answer again."""
+    return Call("POST", "/v1/versions/rollback", record(ServedVersions))
 
 
 def _photos(given: Given | Sequence[Given]) -> tuple[Photo, ...]:

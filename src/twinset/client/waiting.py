@@ -8,7 +8,7 @@ from twinset.client import calls
 from twinset.client.calls import Call, Facts, Given, Kind, Size
 from twinset.client.extra import TIMEOUT, line
 from twinset.records import Answer, Item
-from twinset.served import PatchReport, PutReport, ServedCatalogue, ServedLimits
+from twinset.served import PatchReport, PutReport, ServedCatalogue, ServedLimits, ServedVersions
 
 if TYPE_CHECKING:
     from twinset.catalogue.options import Asked
@@ -107,6 +107,14 @@ class AsyncClient:
     async def patch_items(self, changes: Mapping[str, Facts]) -> PatchReport:
         """As `Client.patch_items`."""
         return await self._ask(calls.patch_items(changes))
+
+    async def versions(self) -> ServedVersions:
+        """As `Client.versions`."""
+        return await self._ask(calls.versions())
+
+    async def roll_back(self) -> ServedVersions:
+        """As `Client.roll_back`."""
+        return await self._ask(calls.roll_back())
 
     async def _ask(self, call: Call[T]) -> T:
         with self._line.translated():

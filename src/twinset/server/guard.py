@@ -18,7 +18,6 @@ _LOG: Final = logging.getLogger(__name__)
 _CARRIED: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _CLOSED: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
@@ -53,7 +52,7 @@ class Guard:
 
         async def carried(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _carry(MutableHeaders(scope=message), request_id, origin)
+                carry(MutableHeaders(scope=message), request_id, origin)
             await send(message)
 
         try:
@@ -110,10 +109,13 @@ def _check_length(headers: Headers) -> None:
         raise RequestError("bad_request", "the body has two lengths", "send Content-Length or Transfer-Encoding")
 
 
-def _carry(headers: MutableHeaders, request_id: str, origin: str | None) -> None:
+def carry(headers: MutableHeaders, request_id: str, origin: str | None = None) -> None:
+    """Gives an answer what each of them has; `origin` is the page of another site that may read it."""
     for name, value in _CARRIED.items():
         headers[name] = value
     headers["X-Request-ID"] = request_id
+    if "Content-Security-Policy" not in headers:
+        headers["X-Frame-Options"] = "DENY"  # else its policy says by whom it may be framed
     headers.setdefault("Content-Security-Policy", _CLOSED)
     headers.setdefault("Cache-Control", "no-store")
     headers.add_vary_header("Origin")

@@ -120,6 +120,7 @@ class Looking(Listing):
             description="Of how many first hits to tell which places make the score; of one photo.",
         ),
     ] = 0
+    noted: Annotated[bool, Field(description="Note it among the events; not where no list is shown.")] = True
 
     @property
     def plain(self) -> bool:

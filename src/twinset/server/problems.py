@@ -54,6 +54,7 @@ READING: Final = (*ALWAYS, "wrong_key", "not_found", "bad_parameter", "overloade
 CHANGING: Final = (*READING, "cross_site")
 SMALL_BODY: Final = ("bad_request", "too_slow", "body_too_large")
 BODY: Final = (*SMALL_BODY, "bad_form", "wrong_type")
+WRITING: Final = ("admin_only", "usage", "catalogue_busy", "read_only", "disk_full")
 COUNTED: Final = ("too_many_requests", "quota_used")
 FILTERED: Final = ("usage", "bad_where", "unknown_field")
 QUERY_PHOTO: Final = tuple(code for code in PHOTO_CODES if code != "bad_box")

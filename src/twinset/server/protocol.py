@@ -4,10 +4,16 @@ line ends.
 
 import asyncio
 import socket
+import uuid
 from typing import Any, ClassVar, Final
 
 import h11
+from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from twinset.errors import RequestError
+from twinset.server.guard import carry
+from twinset.server.problems import problem
 
 _HEAD_END: Final = b"\r\n\r\n"
 _DISCARDED: Final = 64 * 2**20
@@ -86,15 +92,21 @@ class _Bounded(H11Protocol):
             return
         super().handle_events()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Refuses what is no HTTP; the request whose body it stands in is given up, as is one that is answered."""
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            super().send_400_response(msg)
-        else:
-            self.transport.close()
+            answer = _no_http()
+            bare = self.conn.our_state is h11.SEND_RESPONSE and self.scope["method"] == "HEAD"
+            for event in (
+                h11.Response(status_code=answer.status_code, headers=answer.raw_headers),
+                h11.Data(data=b"" if bare else bytes(answer.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -136,6 +148,15 @@ def within(seconds: float, most: int) -> type[H11Protocol]:
     `inflow`'s; that of an idle connection is uvicorn's `timeout_keep_alive`.
     """
     return type("Within", (_Bounded,), {"seconds": seconds, "most": most})
+
+
+def _no_http() -> Response:
+    """What is told where no request was understood, so that nothing of it can be told."""
+    mend = "send HTTP/1.1, with a head of few lines"
+    state = {"request_id": uuid.uuid4().hex}
+    answer = problem(RequestError("bad_request", "this is no request, or its head is too long", mend), state)
+    carry(answer.headers, state["request_id"])
+    return answer
 
 
 def _open_to_opinion(received: bytes) -> bool:

@@ -44,7 +44,19 @@ def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None
     """
     listener = _bound(settings)
     host, port = listener.getsockname()[:2]
-    config = uvicorn.Config(
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def started() -> None:
+        listening(address)
+        _LOG.info("listening at %s", address)
+
+    asyncio.run(_Server(configured(app, settings), started).serve([listener]))
+
+
+def configured(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
+    """How uvicorn serves an application: by our protocol."""
+    return uvicorn.Config(
         app,
         http=within(settings.receive_seconds, _most_connections()),
         ws="none",
@@ -57,14 +69,6 @@ def serve(app: FastAPI, settings: ServeSettings, listening: Callable[[str], None
         timeout_graceful_shutdown=_DRAIN,
         h11_max_incomplete_event_size=_HEAD_BYTES,
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-    def started() -> None:
-        listening(address)
-        _LOG.info("listening at %s", address)
-
-    asyncio.run(_Server(config, started).serve([listener]))
 
 
 class _Server(uvicorn.Server):

@@ -20,6 +20,8 @@ from twinset.server.turnstile import Turnstile
 from twinset.settings import ServeSettings
 
 SEARCH_KEY: Final = "searchKey"
+WAIT: Final = 1.0
+"""Seconds for the writer's lock: who holds it longer, an `index` run, holds it for long."""
 _SEARCH: Final = HTTPBearer(
     auto_error=False, scheme_name=SEARCH_KEY, description="The search key, where one is set, or the admin key."
 )
@@ -43,6 +45,7 @@ class Service:
     telemetry: Telemetry
     readiness: Readiness
     events: Log | None
+    theme: bytes | None
 
     def catalogue(self, name: str | None) -> tuple[str, Catalogue]:
         """A catalogue by name; the first where none is named.

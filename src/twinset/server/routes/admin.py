@@ -13,14 +13,12 @@ from twinset.errors import PHOTO_CODES, RequestError
 from twinset.served import PatchReport, PutReport, Removed
 from twinset.server import intake
 from twinset.server.parameters import ItemId, Which
-from twinset.server.problems import BODY, CHANGING, refusals
+from twinset.server.problems import BODY, CHANGING, WRITING, refusals
 from twinset.server.schemas import ITEM_BODY, ITEM_LINKS, PATCH_BODY
-from twinset.server.service import Served, admin
+from twinset.server.service import WAIT, Served, admin
 
 router: Final = APIRouter(prefix="/v1", dependencies=[Depends(admin)], tags=["admin"])
-_CHANGE: Final = (*CHANGING, "admin_only", "usage", "catalogue_busy", "read_only", "disk_full")
-_WAIT: Final = 1.0
-"""Seconds for the writer's lock: who holds it longer, an `index` run, holds it for long."""
+_CHANGE: Final = (*CHANGING, *WRITING)
 _MOST_ITEMS: Final = 100_000
 _SHAPE: Final = "send {item_id: {field: value, or null to remove it}}, values as text"
 
@@ -40,7 +38,7 @@ async def put(request: Request, item_id: ItemId, asked: Annotated[Which, Query()
     desk.check()
     photos, texts = await intake.form(request, MOST_PHOTOS, ("attributes",))
     facts = _facts(texts.get("attributes", "{}"))
-    put_here = partial(put_item, catalogue.path, item_id, photos, facts, wait=_WAIT)
+    put_here = partial(put_item, catalogue.path, item_id, photos, facts, wait=WAIT)
     report = await desk.run(partial(put_here, embedder_of=catalogue.embedder_of, decode=service.decoders.decode))
     return JSONResponse(report.to_json())
 
@@ -56,7 +54,7 @@ async def delete(item_id: ItemId, asked: Annotated[Which, Query()], service: Ser
     """Takes an item away that was put here."""
     name, catalogue = service.catalogue(asked.catalogue)
     desk = service.changes[name]
-    count = await desk.run(partial(delete_item, catalogue.path, item_id, wait=_WAIT))
+    count = await desk.run(partial(delete_item, catalogue.path, item_id, wait=WAIT))
     return Removed(count)
 
 
@@ -74,7 +72,7 @@ async def patch(request: Request, asked: Annotated[Which, Query()], service: Ser
     desk = service.changes[name]
     desk.check()
     text = await intake.json_text(request)
-    report = await desk.run(lambda: patch_items(catalogue.path, _changes(intake.parsed(text)), wait=_WAIT))
+    report = await desk.run(lambda: patch_items(catalogue.path, _changes(intake.parsed(text)), wait=WAIT))
     return JSONResponse(report.to_json())
 
 

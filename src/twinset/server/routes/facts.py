@@ -44,7 +44,7 @@ async def catalogue(asked: Annotated[Which, Query()], service: Served) -> Served
     "/v1/limits", dependencies=[Depends(shopper)], summary="Limits", responses=refusals(*ALWAYS, "wrong_key")
 )
 async def limits(service: Served) -> ServedLimits:
-    """Every limit that a request can meet."""
+    """Every limit that a request can meet, and whether events are noted."""
     settings = service.settings
     return ServedLimits(
         body_bytes=intake.MAX_BODY,
@@ -60,6 +60,7 @@ async def limits(service: Served) -> ServedLimits:
         searches_a_day=settings.quota,
         feedback_seconds=remembered.SECONDS,
         feedback_queries=remembered.MOST,
+        events=service.events is not None,
     )
 
 

@@ -1,6 +1,5 @@
 """`/v1/items`, `/v1/photos`: what the catalogue holds, and, for the admin, changing it."""
 
-import hashlib
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -10,6 +9,7 @@ from pydantic import Field
 from twinset import photos
 from twinset.errors import UnknownItemError
 from twinset.records import Item
+from twinset.server.kept import is_kept, tag_of
 from twinset.server.parameters import ItemId, PhotoId, Which
 from twinset.server.problems import READING, refusals
 from twinset.server.service import Served, shopper
@@ -55,17 +55,12 @@ async def photo(request: Request, photo_id: PhotoId, asked: Annotated[Shown, Que
         copy = catalogue.copy([photo_id]).get(photo_id)
         if copy is None:
             raise UnknownItemError("the catalogue holds no such photo", "see the ids with /v1/items/{item_id}")
-        tag = f'"{hashlib.sha256(copy).hexdigest()[:32]}-{asked.size}"'
+        tag = tag_of(copy, f"-{asked.size}")
         headers = {"ETag": tag, "Cache-Control": _ASK_AGAIN}
-        if _known(tag, request.headers.get("if-none-match", "")):
+        if is_kept(tag, request):
             return Response(status_code=304, headers=headers)
         if asked.size != "640":
             copy = photos.encode_jpeg(photos.shrink(photos.read(copy), int(asked.size)), quality=85)
         return Response(copy, media_type="image/jpeg", headers=headers)
 
     return await service.thumbnails.run(work)
-
-
-def _known(tag: str, told: str) -> bool:
-    """Whether `If-None-Match` names a photo: one of several, also as a proxy that packed it has weakened it."""
-    return told.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in told.split(","))

@@ -68,7 +68,7 @@ async def search(request: Request, asked: Annotated[Looking, Query()], service: 
         ms["decode"] += spent
         ms["total"] += spent
         plain = asked.plain and len(given) == 1
-        return _rendered(service, name, replace(found, ms=ms), plain=plain)
+        return _rendered(service, name, replace(found, ms=ms), plain=plain, noted=asked.noted)
 
     return await service.desk.run(work, request)
 
@@ -124,14 +124,14 @@ def _refined(catalogue: Catalogue, known: Remembered, verdict: Feedback, asked: 
         ) from error
 
 
-def _rendered(service: Service, name: str, answer: Answer, *, plain: bool = False) -> Response:
+def _rendered(service: Service, name: str, answer: Answer, *, plain: bool = False, noted: bool = True) -> Response:
     """An answer as JSON, what `Answer.to_json` tells, counted and remembered."""
     started = time.perf_counter()
     if answer.vector is not None:
         query = Remembered(answer.vector, answer.catalogue.fingerprint, name)
         service.memory.put(answer.query_id, query)
     service.telemetry.answered(answer, name, plain=plain)
-    if service.events is not None:
+    if service.events is not None and noted:
         service.events.answered(answer, name)
     response = Response(to_json(answer, exclude={"vector"}), media_type="application/json")
     service.telemetry.took("render", time.perf_counter() - started)
