@@ -26,7 +26,7 @@ class ServeSettings:
     `allow_origin` the pages elsewhere that may search, `trusted_proxy` the addresses or networks whose
     `X-Forwarded-For` counts. `queue` requests wait or are served at once; a request has arrived whole after
     `receive_seconds`. `device` is where `twinset serve` opens catalogues to embed searched photos. `events` is the
-    file that clicks are written to, empty for none.
+    file that clicks are written to, empty for none; `theme` a CSS file with the page's colours and fonts.
 
     Raises:
         UsageError: a value is out of its range, or two do not go together.
@@ -49,6 +49,7 @@ class ServeSettings:
     most_photos: int = 5
     device: Device = "cpu"
     events: str = ""
+    theme: str = ""
 
     def __post_init__(self) -> None:
         for name, value, least, most in (

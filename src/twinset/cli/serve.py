@@ -4,10 +4,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 NEEDED: Final = ("fastapi", "prometheus_client", "python_multipart", "starlette", "threadpoolctl", "uvicorn")
+_Catalogues = Annotated[
+    list[str] | None,
+    typer.Option("--catalogue", "-c", metavar="[NAME=]DIR", help="A catalogue's folder; several by name."),
+]
 _OnDevice = Annotated[
     Device | None,
     typer.Option(
@@ -41,10 +45,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def serve_command(
-    catalogue: Annotated[
-        list[str] | None,
-        typer.Option("--catalogue", "-c", metavar="[NAME=]DIR", help="A catalogue's folder; several by name."),
-    ] = None,
+    catalogue: _Catalogues = None,
     host: Annotated[str | None, typer.Option("--host", help="The address to listen at.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Its port; 0 is any that is free.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Who searches needs it; rather TWINSET_KEY.")] = None,
@@ -74,12 +75,13 @@ def serve_command(
     most_photos: Annotated[int | None, typer.Option("--most-photos", help="Photos of one search.")] = None,
     device: _OnDevice = None,
     events: Annotated[str | None, typer.Option("--events", help="The file to add answers and clicks to.")] = None,
+    theme: Annotated[str | None, typer.Option("--theme", help="A CSS file: the page's colours and fonts.")] = None,
     settings: SettingsFile = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Answers over HTTP until it is told to stop, and answers then what it has accepted."""
-    require_extra("serve", NEEDED, "serving needs")
+    require_serving()
     flags = {
         "catalogue": _listed(catalogue),
         "host": host,
@@ -98,7 +100,28 @@ def serve_command(
         "most_photos": most_photos,
         "device": device,
         "events": events,
+        "theme": theme,
     }
+    serve_until_told(flags, settings, json=json, quiet=quiet)
+
+
+def require_serving() -> None:
+    """Says that the extra is missing, before anything else is done.
+
+    Raises:
+        MissingExtraError: it is.
+
+    """
+    require_extra("serve", NEEDED, "serving needs")
+
+
+def serve_until_told(flags: Mapping[str, Any], settings: Path | None = None, *, json: bool, quiet: bool) -> None:
+    """Serves by these settings, those of the environment and those of a file, until it is told to stop.
+
+    Raises:
+        PathError, UsageError, ResourceError: something cannot be served so.
+
+    """
     with _ending_well():
         _serve(configure(flags, os.environ, settings), json=json, quiet=quiet)
 

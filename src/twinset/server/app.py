@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from twinset.catalogue import Catalogue
 from twinset.embedder import cores
-from twinset.errors import RequestError, TwinsetError, UsageError
+from twinset.errors import PathError, RequestError, TwinsetError, UsageError
 from twinset.server.account import Account
 from twinset.server.decoders import Decoders
 from twinset.server.desk import Desk
@@ -27,14 +27,14 @@ from twinset.server.openapi import Described, operation_id
 from twinset.server.problems import problem
 from twinset.server.ready import Readiness
 from twinset.server.remembered import Memory
-from twinset.server.routes import admin, facts, items, search
+from twinset.server.routes import admin, facts, items, pages, search, versions
 from twinset.server.rush import Rush
 from twinset.server.service import Service
 from twinset.server.telemetry import Telemetry
 from twinset.server.turnstile import Turnstile
 from twinset.settings import ServeSettings
 
-_ROUTERS: Final = (search.router, items.router, facts.router, admin.router)
+_ROUTERS: Final = (search.router, items.router, facts.router, admin.router, versions.router, pages.router)
 _PICTURES: Final = 256
 """Small photos that are waited for: a page asks for twenty at once."""
 _AT_A_GPU: Final = 32
@@ -49,7 +49,7 @@ def create_app(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSe
     Raises:
         UsageError: there is no catalogue; or, as MissingExtraError, not the device of one.
         OutOfMemoryError: a device has no room for a model.
-        PathError, ResourceError: the file of events cannot be opened.
+        PathError, ResourceError: the file of events, or that of the theme, cannot be opened.
 
     """
     settings = settings or ServeSettings()
@@ -95,7 +95,15 @@ def _service(catalogue: Catalogue | Mapping[str, Catalogue], settings: ServeSett
         telemetry=telemetry,
         readiness=Readiness(catalogues, decoders, telemetry),
         events=Log(Path(settings.events)) if settings.events else None,
+        theme=_theme(settings.theme),
     )
+
+
+def _theme(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes() if path else None
+    except OSError as error:
+        raise PathError(f"the theme {path} cannot be read: {error.strerror}", "name a CSS file: --theme") from error
 
 
 def _threads(catalogues: Iterable[Catalogue]) -> int:
