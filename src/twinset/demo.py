@@ -1,4 +1,4 @@
-"""The whole job on drawn garments: draw a shop, index it, search with customers' photos, measure."""
+"""The whole job on drawn garments: draw a shop, index it, search with customers' photos, measure, calibrate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Final
 
 from twinset import manifest, photos, protocols, sheet
-from twinset.catalogue import Catalogue
+from twinset.calibrate import calibrate
+from twinset.calibrate.shop import questions
+from twinset.catalogue import Catalogue, calibrated
 from twinset.datasets import wardrobe
 from twinset.errors import PathError
 from twinset.evaluate import evaluate
 from twinset.manifest import Manifest
 from twinset.progress import Progress, counted
-from twinset.records import Answer, Box, Evaluation, Photo, Pixels, Vectors
+from twinset.records import Answer, Box, Evaluation, Photo, Pixels
 from twinset.sheet import Tile
 
 ITEMS: Final = 120
@@ -59,8 +61,17 @@ def run(out: Path, progress: Progress) -> Demo:
     with Catalogue.build(out / "shop.catalogue", table, progress=progress) as catalogue:
         protocol, _ = protocols.choose(drawn.photos, "consumer-to-shop", "all")
         protocol = protocols.override(protocol, queries=("domain=customer", "split=test"))
-        measured = evaluate(
-            drawn.photos, lambda chosen: _vectors(catalogue, drawn, chosen, progress), protocol, "test"
+        queries, gallery = protocols.select(drawn.photos, protocol, "test")
+        embedded = catalogue.embed(drawn, [*queries, *gallery], progress)
+        measured = evaluate(drawn.photos, lambda _: (embedded.photos, embedded.vectors), protocol, "test")
+        calibrated.keep(
+            catalogue.path,
+            calibrate(
+                questions(queries, gallery, embedded.photos, embedded.vectors),
+                source=table.name,
+                protocol=f"{protocol.name}, test",
+                fingerprint=catalogue.summary().fingerprint,
+            ),
         )
         customers = [p for p in drawn.photos if p.domain == "customer" and p.value("split") == "test"]
         each = counted(customers, progress, "searching", len(customers))
@@ -91,13 +102,6 @@ def _draw(out: Path, table: Path, progress: Progress) -> Manifest:
     drawn = manifest.read(table)
     drawn.require_photos()
     return drawn
-
-
-def _vectors(
-    catalogue: Catalogue, drawn: Manifest, chosen: Sequence[Photo], progress: Progress
-) -> tuple[Sequence[Photo], Vectors]:
-    embedded = catalogue.embed(drawn, chosen, progress)
-    return embedded.photos, embedded.vectors
 
 
 def _search(catalogue: Catalogue, drawn: Manifest, photo: Photo) -> _Search:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from twinset import demo
+from twinset.cli import serve
 from twinset.cli.output import Json, Quiet, Talk, print_json, print_line
 
 
@@ -18,15 +19,27 @@ def add_commands(app: typer.Typer) -> None:
 
 def demo_command(
     out: Annotated[Path, typer.Option("--out", help="The folder to write.")] = Path("twinset-demo"),
+    served: Annotated[
+        bool, typer.Option("--serve", help="Then serve it (extra `serve`); the address is printed.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Draws a shop, indexes it, finds the products in customers' photos, and measures how often."""
+    if served:
+        serve.require_serving()
     done = demo.run(out, Talk(quiet).progress())
     measured = done.evaluation
     if json:
         print_json(measured.to_json() | {"sheet": str(done.sheet), "query": str(done.query)})
-        return
+    else:
+        _tell(done, out, served=served)
+    if served:
+        serve.serve_until_told({"catalogue": (str(out / "shop.catalogue"),)}, json=json, quiet=quiet)
+
+
+def _tell(done: demo.Demo, out: Path, *, served: bool) -> None:
+    measured = done.evaluation
     print_line("  ".join(f"recall@{k} {value:.2f}" for k, value in measured.recall.items() if k <= 20))
     print_line(
         f"{measured.queries} customers' photos, each searched by the box around its garment in all "
@@ -38,6 +51,8 @@ def demo_command(
     print_line("")
     box = " --box " + ",".join(f"{side:.2f}" for side in done.box) if done.box else ""
     print_line(f"Search it:       {_program()} search {done.query}{box} --catalogue {out / 'shop.catalogue'}")
+    if not served:
+        print_line(f"In a browser:    {_program()} demo --serve --out {out}")
     print_line(f"Your own folder: {_program()} index YOUR_PHOTOS --catalogue my.catalogue")
 
 
