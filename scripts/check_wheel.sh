@@ -6,7 +6,15 @@ python=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$python" -m build --no-isolation --wheel --outdir "$work" . > "$work/build.log" || { cat "$work/build.log"; exit 1; }
+"$python" -m build --no-isolation --sdist --wheel --outdir "$work" . > "$work/build.log" || { cat "$work/build.log"; exit 1; }
+tar -tzf "$work"/twinset-*.tar.gz | sed 's|^[^/]*/src/||' > "$work/sdist.list"
+"$python" -m zipfile -l "$work"/twinset-*.whl > "$work/wheel.list"
+for list in sdist wheel; do
+    find src/twinset/web -type f | sed 's|^src/||' | while read -r file; do
+        grep -qE "^$file( |\$)" "$work/$list.list" || { echo "check_wheel: $file is not in the $list"; exit 1; }
+    done
+done
+echo "check_wheel: the page's files are in the sdist and in the wheel"
 "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$work"/twinset-*.whl
 

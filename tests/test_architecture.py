@@ -18,6 +18,7 @@ import twinset
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src/twinset"
 FILES = sorted(SOURCE.rglob("*.py"))
+WEB = sorted(path for path in (SOURCE / "web").rglob("*") if path.is_file())
 
 LEVELS = {
     "errors": 0,
@@ -243,6 +244,19 @@ def test_every_file_has_its_line_in_architecture() -> None:
     for path in FILES:
         name = str(path.relative_to(SOURCE))
         assert f"`{name}`" in text, name
+    for path in WEB:  # the photos of a folder share a line
+        name = str(path.relative_to(SOURCE))
+        assert f"`{name}`" in text or f"`{Path(name).parent}/`" in text, name
+
+
+def test_the_pages_modules_stay_small() -> None:
+    """As Python's files do; and each begins by saying what it is, but for the words of a language."""
+    modules = [path for path in WEB if path.suffix == ".js"]
+    assert len(modules) > 10
+    for path in modules:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= LARGEST_FILE, path.name
+        assert text.startswith("/**") or path.parent.name == "words", path.name
 
 
 def test_the_version_stands_in_the_changelog() -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from shops import age, build, index, picture
-from twinset import Catalogue, photos, sheet
+from twinset import Catalogue, boxes, photos, sheet
 from twinset import bundle as bundles
 from twinset.bundle import open_bundle
 from twinset.cli.main import main
@@ -347,6 +347,23 @@ def test_a_bundle_without_patches_says_that_it_cannot(blind: Path, shop: Path, t
     assert seen.out == ""
     assert "has no patches" in seen.err
     assert not drawn.exists()
+
+
+def test_a_bundle_without_patches_borrows_boxes(blind: Path, shop: Path, tmp_path: Path) -> None:
+    """From `default`, which is loaded once and changes no hit; a bundle that has patches tells its own."""
+    query = photos.decode(customer(shop).read_bytes())
+    own, shipped = (boxes.of_photo(Embedder(open_bundle(name), "cpu"), query) for name in ("colour", "default"))
+    assert own != shipped
+    with build(tmp_path / "b", shop / "shop/photos.csv", bundle=blind) as catalogue:
+        asked, plain = catalogue.search(query, boxes=True), catalogue.search(query)
+        assert (asked.boxes, asked.hits) == (shipped, plain.hits)
+        borrowed = catalogue._live._shipped
+        assert catalogue.search(query, boxes=True).boxes == shipped
+        assert catalogue._live._shipped is borrowed is not None
+    assert catalogue._live._shipped is None
+    with Catalogue(shop / "c") as catalogue:
+        assert catalogue.search(query, boxes=True).boxes == own
+        assert catalogue._live._shipped is None
 
 
 # The sheet

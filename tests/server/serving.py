@@ -9,12 +9,14 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from twinset.server.run import configured
+
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
-    """Serves an application as long as the `with` lasts; its address."""
+    """Serves an application by our own protocol as long as the `with` lasts; its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+        server = uvicorn.Server(configured(app, app.state.service.settings))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

@@ -70,7 +70,7 @@ def test_one_catalogues_writer_holds_up_no_other(
     client: TestClient, places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change of the one is made while that of the other waits."""
-    monkeypatch.setattr("twinset.server.routes.admin._WAIT", 5.0)
+    monkeypatch.setattr("twinset.server.routes.admin.WAIT", 5.0)
     change = {"i000": {"price": "12"}}
     with ThreadPoolExecutor(1) as pool:
         with writing(places[0], 0):

@@ -165,7 +165,8 @@ def test_photos_limits_and_the_catalogue(client: Client, catalogue: Catalogue, f
     photo_id = catalogue.item("i001").photos[0].photo_id
     assert client.photo(photo_id) == catalogue.copy([photo_id])[photo_id]
     assert client.photo(photo_id, 160).startswith(b"\xff\xd8\xff")
-    assert client.limits().hits == ServeSettings().most_hits
+    limits = client.limits()
+    assert (limits.hits, limits.events) == (ServeSettings().most_hits, True)
     served = client.catalogue()
     assert (served.name, served.items, served.names) == ("c", 12, ("c",))
     client.event(client.similar("i001").query_id, "i002", 1, "click")

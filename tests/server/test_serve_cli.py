@@ -293,8 +293,11 @@ def test_stopping_loses_no_request_of_fifty(place: Path, photo: bytes, tmp_path:
         test_it_stops_well_under_load(place, photo, folder)
 
 
-def test_what_serve_needs_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
-    """A catalogue, a name to be reached by, and the extra, with the command that installs it."""
+def test_what_serve_needs_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Out, tmp_path: Path) -> None:
+    """A catalogue, a name to be reached by, and the extra, by the command that installs it; a demo is not begun."""
+    monkeypatch.setattr(
+        logging.root, "handlers", [*logging.root.handlers]
+    )  # `serve` sends all to this test's stderr
     assert main(["serve"]) == 2
     assert "name one: --catalogue DIR, or TWINSET_CATALOGUE" in capsys.readouterr().err
     assert main(["serve", "-c", "none", "--host", "0.0.0.0", "--public"]) == 2
@@ -306,6 +309,9 @@ def test_what_serve_needs_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Out) 
     assert main(["serve", "-c", "none", "--json"]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert (error["code"], error["mend"]) == ("missing_extra", 'pip install "twinset[serve]"')
+    assert main(["demo", "--serve", "--out", str(tmp_path / "demo")]) == 2
+    assert 'pip install "twinset[serve]"' in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
 
 
 def test_other_commands_load_no_server() -> None:

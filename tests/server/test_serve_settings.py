@@ -69,6 +69,7 @@ GIVEN: dict[str, tuple[Any, Any, Any]] = {
     "most_photos": (1, 2, 3),
     "device": ("cpu", "auto", "cuda"),
     "events": ("x", "y", "z"),
+    "theme": ("u", "v", "w"),
 }
 
 
