@@ -18,6 +18,8 @@ BENCHMARKS = (
     ("search_speed.py", "1000000"),
     ("catalogue.py", "1000", "100000"),
 )
+OF_PHOTOS = (("page.py", "luma/photos.csv"),)
+"""Benchmarks of real photos, where those are."""
 
 
 def tests() -> tuple[int, list[dict[str, object]]]:
@@ -38,10 +40,10 @@ def _case(case: ElementTree.Element) -> dict[str, object]:
     return {"test": case.get("name"), "outcome": bad, "seconds": float(case.get("time", "0")), **figures}
 
 
-def benchmark(arguments: tuple[str, ...]) -> dict[str, object]:
-    """What a benchmark printed."""
+def benchmark(arguments: tuple[str, ...], folder: Path = ROOT) -> dict[str, object]:
+    """What a benchmark printed; `folder` is where its files are."""
     command = [sys.executable, str(ROOT / "benchmarks" / arguments[0]), *arguments[1:]]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return {"benchmark": " ".join(arguments), "figures": done.stdout.strip().splitlines()}
 
 
@@ -58,6 +60,8 @@ def main() -> int:
     for arguments in BENCHMARKS:
         _write(facts)
         measured.append(benchmark(arguments))
+    if data := os.environ.get("TWINSET_TEST_DATA"):
+        measured += [benchmark(arguments, Path(data) / "data") for arguments in OF_PHOTOS]
     _write(facts)
     return code
 
