@@ -168,6 +168,7 @@ def test_the_place_is_kept(browser: Browser, url: str, wardrobe_shop: Path) -> N
                 visit.page.locator(".itempage h1").wait_for()
             elif leave == "elsewhere":
                 visit.page.goto(f"{url}/admin")
+                visit.page.get_by_label("Admin key").wait_for()
             if leave == "reload":
                 visit.page.reload()
             else:

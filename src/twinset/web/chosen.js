@@ -3,8 +3,11 @@
 import { literal } from "./api.js";
 
 export class Chosen {
-  constructor({ category = null, least = "", most = "", values = new Map(), counts = new Map(), open = false } = {}) {
-    Object.assign(this, { category, least, most, values, counts, open });
+  constructor(kept = {}) {
+    Object.assign(this, { category: null, least: "", most: "", values: new Map(), counts: new Map() });
+    /** What of the filters stands open: all of them, and of which fields the rare values. */
+    Object.assign(this, { open: false, wide: new Set() });
+    Object.assign(this, kept);
   }
 
   kept() {

@@ -37,8 +37,8 @@ function panel(chosen, priced, changed) {
   const stock = inStock(chosen, changed);
   if (!fields.length && !stock && !priced) return null;
   const summary = chosen.size ? `${words.filters} (${chosen.size})` : words.filters;
-  const opened = (event) => {
-    chosen.open = event.target.open;
+  const opened = ({ target }) => {
+    chosen.open = target.open;
   };
   return make(
     "details",
@@ -71,7 +71,9 @@ function values(field, chosen, changed) {
       changed();
     });
   const shown = offered.filter((pair) => !rest.includes(pair));
-  const more = make("details", { class: "rest" }, make("summary", { text: words.rest(rest.length) }), ...rest.map(one));
+  const opened = ({ target }) => (target.open ? chosen.wide.add(field) : chosen.wide.delete(field));
+  const facts = { class: "rest", open: chosen.wide.has(field), ontoggle: opened };
+  const more = make("details", facts, make("summary", { key: `rest ${field}`, text: words.rest(rest.length) }), ...rest.map(one));
   return make("fieldset", {}, make("legend", { text: readable(field) }), ...shown.map(one), rest.length ? more : null);
 }
 
