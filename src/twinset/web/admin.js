@@ -3,7 +3,7 @@
 import { ask, json, key, Problem, search } from "./api.js";
 import { inWords } from "./closeness.js";
 import { button, make, tell } from "./dom.js";
-import { pictures, prepare } from "./photo.js";
+import { picker, pictures, prepare } from "./photo.js";
 import { grid } from "./results.js";
 
 const main = document.querySelector("#main");
@@ -101,10 +101,9 @@ function catalogue(told, kept, metrics) {
 /** A search with a photo, as shoppers do it. */
 function trial(name) {
   const found = make("div", { aria: { live: "polite" } });
-  const input = make("input", { type: "file", accept: "image/*", class: "unseen" });
-  input.addEventListener("change", async () => {
+  const given = async (files) => {
     try {
-      const [file] = pictures(input.files);
+      const [file] = pictures(files);
       if (!file) throw new Error("This file is no photo.");
       const photo = await prepare(file).catch(() => {
         throw new Error("This file is no photo.");
@@ -119,12 +118,12 @@ function trial(name) {
     } catch (error) {
       found.replaceChildren(failed(error));
     }
-  });
+  };
   return make(
     "section",
     {},
     make("h2", { text: "Sample search" }),
-    make("label", { class: "button" }, input, make("span", { text: "Choose a photo" })),
+    picker("Choose a photo", given),
     found,
   );
 }

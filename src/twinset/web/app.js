@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { addressOf, button, make, redraw, tell } from "./dom.js";
-import { happened } from "./events.js";
+import { noting } from "./events.js";
 import { draw, find } from "./found.js";
 import { item as itemView } from "./item.js";
 import { LANGUAGES } from "./languages.js";
@@ -113,13 +113,8 @@ async function showItem(id) {
   };
   if (!(await asked(place, work, () => showItem(id)))) return;
   document.title = name(item);
-  const acts = {
-    alike: openItem,
-    seen: (hit) => happened(hit, "view"),
-    clicked: (hit) => happened(hit, "click"),
-  };
   const heading = make("h2", { text: words.alikeTo(name(item)) });
-  const alike = make("section", { class: "found", aria: { label: words.alike } }, heading, grid(answer.hits, null, acts));
+  const alike = make("section", { class: "found", aria: { label: words.alike } }, heading, grid(answer.hits, null, { alike: openItem, ...noting }));
   const back = history.state?.within ? button(words.back, () => history.back(), { class: "quiet back" }) : null;
   redraw(place, back, itemView(item), answer.hits.length ? alike : null);
   tell(name(item));

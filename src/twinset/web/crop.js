@@ -1,5 +1,11 @@
 /** A movable box over a photo: by pointer, or by arrow keys on the box and on each of its corners. */
 
+/** The box of all of a photo. */
+export const WHOLE = [0, 0, 1, 1];
+
+/** Whether two boxes are, to the eye, the same. */
+export const same = (one, other) => one.every((side, place) => Math.abs(side - other[place]) < 0.005);
+
 const LEAST = 0.05;
 const STEP = 0.02;
 const CORNERS = [

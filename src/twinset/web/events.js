@@ -6,7 +6,7 @@ const SEEN_MS = 1000;
 const told = new Set();
 
 /** `kind` is `view` or `click`; each is told once of a hit. A shopper never waits for it, nor hears that it failed. */
-export async function happened(hit, kind) {
+async function happened(hit, kind) {
   const what = `${kind} ${hit.query_id} ${hit.item_id}`;
   if (told.has(what)) return;
   told.add(what);
@@ -16,6 +16,12 @@ export async function happened(hit, kind) {
     console.info(`not noted: ${error.message}`);
   }
 }
+
+/** What a grid does where a hit is seen, and where its picture is followed. */
+export const noting = {
+  seen: (hit) => happened(hit, "view"),
+  clicked: (hit) => happened(hit, "click"),
+};
 
 /** Calls `seen(element)` of each that was in sight, half of it at least, for a second. */
 export function watch(elements, seen) {

@@ -2,7 +2,7 @@
 
 import { inWords, nothingClose } from "./closeness.js";
 import { button, make, redraw, tell } from "./dom.js";
-import { happened } from "./events.js";
+import { noting } from "./events.js";
 import { filters } from "./filters.js";
 import { grid, waiting } from "./results.js";
 import { asked, failed, mishap } from "./waiting.js";
@@ -41,7 +41,7 @@ export function draw(search, place, acts) {
     place,
     filters(answer.categories, chosen, priced, again),
     search.judged ? button(words.unjudge, unjudge, { class: "quiet unjudge", key: "unjudge" }) : null,
-    far ? nothing(words.nothing, search.partial ? words.nothingPart : words.nothingHint) : null,
+    far ? nothing(words.nothing, !search.box && search.parts.length ? words.nothingPart : words.nothingHint) : null,
     hits.length
       ? grid(hits, search, {
           near: far ? () => null : inWords,
@@ -49,8 +49,7 @@ export function draw(search, place, acts) {
           right: judge(true),
           wrong: judge(false),
           why: single ? (hit) => why(search.photos[0], hit, search.part()) : null,
-          seen: (hit) => happened(hit, "view"),
-          clicked: (hit) => happened(hit, "click"),
+          ...noting,
         })
       : empty(search, again),
     answer.next ? button(words.more, () => more(search, place, acts), { class: "button more", key: "more" }) : null,

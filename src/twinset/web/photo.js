@@ -1,4 +1,6 @@
-/** A shopper's photo, made small in the browser: turned, at most 1024 pixels long, without where it was taken. */
+/** A shopper's photo: asked for, and made small in the browser, turned, at most 1024 pixels long, without its place. */
+
+import { make } from "./dom.js";
 
 const LONG_SIDE = 1024;
 const TYPE = "image/jpeg";
@@ -27,6 +29,13 @@ export async function prepare(file) {
 export function revived({ bytes, width, height }) {
   const blob = new Blob([bytes], { type: TYPE });
   return { bytes, blob, url: URL.createObjectURL(blob), width, height };
+}
+
+/** What asks for files, in words; `given(files)` is called with those that were picked. */
+export function picker(word, given, facts = {}, look = "button") {
+  const input = make("input", { type: "file", accept: "image/*,.heic,.heif", class: "unseen", ...facts });
+  input.addEventListener("change", () => given([...input.files]));
+  return make("label", { class: look }, input, make("span", { text: word }));
 }
 
 /** The pictures of what was dropped, pasted or picked. */

@@ -1,10 +1,10 @@
 /** The shopper's photos beside the results: the box, boxes that the model suggests, more photos of one garment. */
 
-import { cropper } from "./crop.js";
+import { cropper, same, WHOLE } from "./crop.js";
 import { button, make, redraw } from "./dom.js";
+import { picker } from "./photo.js";
 import { words } from "./words.js";
 
-const WHOLE = [0, 0, 1, 1];
 const PARTS = 4;
 
 /**
@@ -42,7 +42,7 @@ function single(element, more, search, acts) {
     return button(word, press, { class: "chip", key: word, aria });
   };
   function update() {
-    const parts = (search.boxes ?? []).filter((box) => !same(box, WHOLE)).slice(0, PARTS).map((box, place) => [words.part(place + 1), box]);
+    const parts = search.parts.slice(0, PARTS).map((box, place) => [words.part(place + 1), box]);
     redraw(chips, ...(parts.length || search.box ? [[words.whole, WHOLE], ...parts].map(chip) : []));
   }
   element.append(frame, more, chips);
@@ -66,9 +66,5 @@ function strip(photos, acts) {
 }
 
 function another(acts) {
-  const input = make("input", { type: "file", accept: "image/*,.heic,.heif", multiple: true, class: "unseen" });
-  input.addEventListener("change", () => acts.add([...input.files]));
-  return make("label", { class: "quiet add" }, input, make("span", { text: words.add }));
+  return picker(words.add, acts.add, { multiple: true }, "quiet add");
 }
-
-const same = (one, other) => one.every((side, place) => Math.abs(side - other[place]) < 0.005);

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { Chosen } from "./chosen.js";
+import { same, WHOLE } from "./crop.js";
 import { revived } from "./photo.js";
 
 const HITS = 20;
@@ -23,8 +24,7 @@ export class Search {
   /** Looks with other photos; what was said of the ones before does not count for these. */
   restart(photos) {
     Object.assign(this, { photos, box: null, boxes: null, query: null, answer: null, hits: [], scroll: 0, answered: false });
-    this.right.clear();
-    this.wrong.clear();
+    this.unjudge();
   }
 
   /** Looks with a part of the photo, or with all of it; what was said still counts. */
@@ -33,9 +33,9 @@ export class Search {
     this.query = null;
   }
 
-  /** Whether all of a photo is searched with, and the model suggests a part of it. */
-  get partial() {
-    return !this.box && (this.boxes ?? []).some((box) => box.some((side, place) => Math.abs(side - [0, 0, 1, 1][place]) > 0.005));
+  /** The boxes that the model suggests, but for all of the photo. */
+  get parts() {
+    return (this.boxes ?? []).filter((box) => !same(box, WHOLE));
   }
 
   get judged() {

@@ -1,17 +1,13 @@
 /** What a visitor sees first: one place to give a photo. */
 
 import { button, make } from "./dom.js";
+import { picker } from "./photo.js";
 import { words } from "./words.js";
 
 const SAMPLES = ["/web/samples/1.jpg", "/web/samples/2.jpg", "/web/samples/3.jpg"];
 
 /** `given(files)` is called with what was picked. */
 export function start(given) {
-  const picker = (word, facts) => {
-    const input = make("input", { type: "file", accept: "image/*,.heic,.heif", class: "unseen", ...facts });
-    input.addEventListener("change", () => given([...input.files]));
-    return make("label", { class: "button" }, input, make("span", { text: word }));
-  };
   return make(
     "section",
     { class: "start" },
@@ -20,8 +16,8 @@ export function start(given) {
     make(
       "div",
       { class: "target" },
-      picker(words.pick, { multiple: true }),
-      matchMedia("(pointer: coarse)").matches ? picker(words.take, { capture: "environment" }) : null,
+      picker(words.pick, given, { multiple: true }),
+      matchMedia("(pointer: coarse)").matches ? picker(words.take, given, { capture: "environment" }) : null,
       make("p", { class: "quiet drop", text: words.drop }),
     ),
     make("p", { class: "quiet privacy", text: words.privacy }),
